@@ -75,30 +75,39 @@ static uint64_t number_after(const char *text, const char *key)
     return 0;
 }
 
-/* The content of a small file; an empty text if it cannot be read. */
-static const char *read_text(const char *path, struct pe_buf *buf)
+/* The content of a small file; an empty text if it cannot be read. It is valid until the next call. The
+ * kernel makes the text of these files as one piece, so that one read(2) returns all of it. */
+static const char *read_text_of(int fd)
 {
-    struct pe_error ignored;
-    buf->size = 0;
-    if (pe_read_file(AT_FDCWD, path, CGROUP_FILE_MAX, buf, &ignored) < 0 ||
-        pe_buf_append(buf, "", 1, &ignored) < 0)
-        return "";
-    return (const char *)buf->data;
+    static char text[CGROUP_FILE_MAX];
+    ssize_t size = fd < 0 ? -1 : pread(fd, text, sizeof text - 1, 0);
+    text[size > 0 ? size : 0] = '\0';
+    return text;
+}
+
+static int open_file(const char *path)
+{
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static const char *read_text(const char *path)
+{
+    pe_autoclose int fd = open_file(path);
+    return read_text_of(fd);
 }
 
 /* A limit of a cgroup; 0: there is none. */
 static uint64_t limit_of(const char *cgroup, const char *name)
 {
     char path[CGROUP_PATH_MAX];
-    pe_autobuf struct pe_buf buf = {0};
-    return strtoull(read_text(file_of(cgroup, name, path), &buf), NULL, 10); /* "max" is not a number */
+    return strtoull(read_text(file_of(cgroup, name, path)), NULL, 10); /* "max" is not a number */
 }
 
 /* Set a limit, unless it is 0 or the cgroup has a lower one. */
 static int lower_limit(const char *cgroup, const char *name, uint64_t value, struct pe_error *err)
 {
     char text[32];
-    uint64_t present = limit_of(cgroup, name);
+    uint64_t present = value ? limit_of(cgroup, name) : 0;
     if (!value || (present && present <= value))
         return 0;
     snprintf(text, sizeof text, "%llu", (unsigned long long)value);
@@ -107,8 +116,7 @@ static int lower_limit(const char *cgroup, const char *name, uint64_t value, str
 
 int cgroup_limit_memory(const char *cgroup, struct pe_error *err)
 {
-    pe_autobuf struct pe_buf buf = {0};
-    uint64_t available_kib = number_after(read_text("/proc/meminfo", &buf), "MemAvailable:");
+    uint64_t available_kib = number_after(read_text("/proc/meminfo"), "MemAvailable:");
     if (available_kib <= RESERVE_KIB)
         return pe_fail(err, PE_ERR_INTERNAL, "the guest has only %llu KiB of memory left",
                        (unsigned long long)available_kib);
@@ -156,25 +164,56 @@ int cgroup_kill_below(const char *cgroup, const char *name, struct pe_error *err
     return cgroup_kill(file_of(cgroup, name, own), err);
 }
 
-void cgroup_read_usage(const char *cgroup, const char *name, struct cgroup_usage *usage)
+void cgroup_counters_open(struct cgroup_counters *counters, const char *cgroup, const char *name)
 {
     char own[CGROUP_PATH_MAX], path[CGROUP_PATH_MAX];
-    pe_autobuf struct pe_buf buf = {0};
-    if (name)
-        cgroup = file_of(cgroup, name, own);
-    const char *text = read_text(file_of(cgroup, "cpu.stat", path), &buf);
-    usage->user_us = number_after(text, "user_usec");
-    usage->system_us = number_after(text, "system_usec");
-    usage->peak_kib = strtoull(read_text(file_of(cgroup, "memory.peak", path), &buf), NULL, 10) / 1024;
-    /* memory.events is hierarchical, so it counts kills in the cgroups below as well. */
-    usage->oom_kills = number_after(read_text(file_of(cgroup, "memory.events", path), &buf), "oom_kill");
+    counters->cpu = open_file(file_of(cgroup, "cpu.stat", path));
+    /* It is hierarchical, so it counts kills in the cgroups below as well. */
+    counters->events = open_file(file_of(cgroup, "memory.events", path));
+    counters->peak = open_file(file_of(file_of(cgroup, name, own), "memory.peak", path));
+}
+
+void cgroup_counters_close(struct cgroup_counters *counters)
+{
+    pe_cleanup_close(&counters->cpu);
+    pe_cleanup_close(&counters->events);
+    pe_cleanup_close(&counters->peak);
+    *counters = (struct cgroup_counters)CGROUP_COUNTERS_NONE;
+}
+
+void cgroup_counters_read_time(const struct cgroup_counters *counters, struct cgroup_usage *usage)
+{
+    const char *text = read_text_of(counters->cpu);
+    *usage = (struct cgroup_usage){.user_us = number_after(text, "user_usec"),
+                                   .system_us = number_after(text, "system_usec")};
+}
+
+void cgroup_counters_read(const struct cgroup_counters *counters, struct cgroup_usage *usage)
+{
+    cgroup_counters_read_time(counters, usage);
+    usage->peak_kib = strtoull(read_text_of(counters->peak), NULL, 10) / 1024;
+    usage->oom_kills = number_after(read_text_of(counters->events), "oom_kill");
+}
+
+void cgroup_read_usage(const char *cgroup, const char *name, struct cgroup_usage *usage)
+{
+    char own[CGROUP_PATH_MAX];
+    struct cgroup_counters counters;
+    cgroup_counters_open(&counters, file_of(cgroup, name, own), ".");
+    cgroup_counters_read(&counters, usage);
+    cgroup_counters_close(&counters);
+}
+
+uint64_t cgroup_read_peak_kib(const char *cgroup, const char *name)
+{
+    char own[CGROUP_PATH_MAX], path[CGROUP_PATH_MAX];
+    return strtoull(read_text(file_of(file_of(cgroup, name, own), "memory.peak", path)), NULL, 10) / 1024;
 }
 
 void cgroup_read_cache(const char *cgroup, const char *name, struct cgroup_cache *cache)
 {
     char own[CGROUP_PATH_MAX], path[CGROUP_PATH_MAX];
-    pe_autobuf struct pe_buf buf = {0};
-    const char *text = read_text(file_of(file_of(cgroup, name, own), "memory.stat", path), &buf);
+    const char *text = read_text(file_of(file_of(cgroup, name, own), "memory.stat", path));
     cache->kib = (number_after(text, "active_file") + number_after(text, "inactive_file")) / 1024;
     cache->refaults = number_after(text, "workingset_refault_file");
 }
@@ -182,6 +221,5 @@ void cgroup_read_cache(const char *cgroup, const char *name, struct cgroup_cache
 uint64_t cgroup_read_files_kib(const char *cgroup)
 {
     char path[CGROUP_PATH_MAX];
-    pe_autobuf struct pe_buf buf = {0};
-    return number_after(read_text(file_of(cgroup, "memory.stat", path), &buf), "shmem") / 1024;
+    return number_after(read_text(file_of(cgroup, "memory.stat", path)), "shmem") / 1024;
 }

@@ -21,6 +21,18 @@ struct cgroup_usage {
     uint64_t oom_kills;          /* processes that the OOM killer has killed */
 };
 
+/* Files with counters, which stay open while a container is there: each of them is then read with one call.
+ * -1: it cannot be opened, as where the kernel does not have it, and its counters are 0. */
+struct cgroup_counters {
+    int cpu, events; /* of the cgroup above the container's */
+    int peak;        /* of the cgroup of the program */
+};
+
+#define CGROUP_COUNTERS_NONE                \
+    {                                       \
+        .cpu = -1, .events = -1, .peak = -1 \
+    }
+
 /* The pages of files, which the kernel can take away and read again. */
 struct cgroup_cache {
     uint64_t kib;
@@ -65,9 +77,24 @@ int cgroup_kill(const char *cgroup, struct pe_error *err) PE_MUST_CHECK;
 /* The same for the processes of the cgroup `name` below `cgroup` alone. */
 int cgroup_kill_below(const char *cgroup, const char *name, struct pe_error *err) PE_MUST_CHECK;
 
-/* Read the counters of a cgroup, or of the cgroup `name` below it if `name` is not NULL. A counter that the
- * kernel does not have is 0, and so are all of a cgroup that does not exist. */
+/* Open the files of `cgroup`, and of the cgroup `name` below it. */
+void cgroup_counters_open(struct cgroup_counters *counters, const char *cgroup, const char *name);
+
+/* Close them. */
+void cgroup_counters_close(struct cgroup_counters *counters);
+
+/* Read the CPU time alone; the other counters become 0. */
+void cgroup_counters_read_time(const struct cgroup_counters *counters, struct cgroup_usage *usage);
+
+/* Read all counters. */
+void cgroup_counters_read(const struct cgroup_counters *counters, struct cgroup_usage *usage);
+
+/* Read the counters of the cgroup `name` below `cgroup`. A counter that the kernel does not have is 0, and so
+ * are all of a cgroup that does not exist. */
 void cgroup_read_usage(const char *cgroup, const char *name, struct cgroup_usage *usage);
+
+/* Read only the greatest memory use, in KiB; 0 as above. */
+uint64_t cgroup_read_peak_kib(const char *cgroup, const char *name);
 
 /* Read what memory.stat says of the page cache of the cgroup `name` below `cgroup`. */
 void cgroup_read_cache(const char *cgroup, const char *name, struct cgroup_cache *cache);

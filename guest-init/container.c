@@ -50,6 +50,7 @@ static void forget(struct container *container)
     pe_cleanup_close(&container->shim_fd);
     pe_cleanup_close(&container->channel);
     pe_cleanup_close(&container->pressure);
+    cgroup_counters_close(&container->counters);
     *container = CONTAINER_NONE;
 }
 
@@ -197,6 +198,7 @@ int container_start(struct container *container, const struct container_kind *ki
         forget_crun_text(container, err) == 0) {
         complete_root(container->shim);
         container->pressure = thrash_watch(kind->cgroup);
+        cgroup_counters_open(&container->counters, kind->cgroup, GUEST_CGROUP_PROGRAM);
         return 0;
     }
     int discarded = container_discard(container, &ignored);

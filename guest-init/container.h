@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "guest-init/capture.h"
+#include "guest-init/cgroup.h"
 #include "guest-init/shim_record.h"
 
 #include <sys/socket.h>
@@ -22,15 +23,21 @@ extern const struct container_kind container_of_job, container_of_prewarm;
 struct container {
     const struct container_kind *kind;
     pid_t shim;
-    uid_t user;              /* of the program */
-    int shim_fd;             /* pidfd of the shim; -1: there is no container */
-    int channel;             /* socket to the shim, nonblocking (shim_record.h) */
-    int pressure;            /* of memory, for poll(2) (thrash.h); -1: the kernel cannot tell */
+    uid_t user;   /* of the program */
+    int shim_fd;  /* pidfd of the shim; -1: there is no container */
+    int channel;  /* socket to the shim, nonblocking (shim_record.h) */
+    int pressure; /* of memory, for poll(2) (thrash.h); -1: the kernel cannot tell */
+    struct cgroup_counters counters;
     struct capture out, err; /* stdout and stderr of the container */
 };
 
-#define CONTAINER_NONE \
-    ((struct container){.shim_fd = -1, .channel = -1, .pressure = -1, .out = {.fd = -1}, .err = {.fd = -1}})
+#define CONTAINER_NONE                                    \
+    ((struct container){.shim_fd = -1,                    \
+                        .channel = -1,                    \
+                        .pressure = -1,                   \
+                        .counters = CGROUP_COUNTERS_NONE, \
+                        .out = {.fd = -1},                \
+                        .err = {.fd = -1}})
 
 /* Have crun make a container of the bundle at GUEST_JOB, and wait until the shim in it waits for a
  * program. The confinement of the configuration is then complete, crun has ended, the root file

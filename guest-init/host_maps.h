@@ -6,6 +6,9 @@
 
 #include <stdint.h>
 
+/* Open the file with the counter, which costs one call less each time it is read. */
+void host_maps_prepare(void);
+
 /* How often the host has refused a mapping since the boot; 0 with any other kernel. The number comes from
  * our patch of the kernel (initramfs/patches/0011). */
 uint64_t host_maps_refused(void);

@@ -11,6 +11,7 @@
 #include "guest-init/devices.h"
 #include "guest-init/exit_report.h"
 #include "guest-init/foreign.h"
+#include "guest-init/host_maps.h"
 #include "guest-init/job.h"
 #include "guest-init/layout.h"
 #include "guest-init/modules.h"
@@ -68,6 +69,7 @@ static int get_ready(struct prepared *prepared, struct pe_error *err)
     if (is_probe())
         return 0;
     archive_prepare();
+    host_maps_prepare();
     if (survive_oom(err) < 0 || cgroup_prepare(GUEST_CGROUP_JOB, err) < 0 || modules_load(err) < 0 ||
         foreign_register(err) < 0 || precedence_prepare(err) < 0 || prepare(prepared, err) < 0)
         return -1;

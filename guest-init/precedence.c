@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 
 #define RT_RUNTIME "/proc/sys/kernel/sched_rt_runtime_us"
 
@@ -18,14 +19,19 @@ int precedence_prepare(struct pe_error *err)
     return pe_write_all(fd, "-1", 2, RT_RUNTIME, err);
 }
 
+static bool taken; /* by the caller */
+
 void precedence_take(pid_t pid)
 {
     static const struct sched_param lowest = {.sched_priority = 1};
     sched_setscheduler(pid, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest);
+    taken = taken || pid == 0;
 }
 
 void precedence_return(void)
 {
     static const struct sched_param none = {0};
-    sched_setscheduler(0, SCHED_OTHER, &none);
+    if (taken)
+        sched_setscheduler(0, SCHED_OTHER, &none);
+    taken = false;
 }

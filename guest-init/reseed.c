@@ -35,7 +35,9 @@ static int add_entropy(const uint8_t bytes[GUEST_ENTROPY_BYTES], struct pe_error
         uint8_t bytes[GUEST_ENTROPY_BYTES];
     } pool = {.entropy_bits = (int)GUEST_ENTROPY_BYTES * 8, .size = (int)GUEST_ENTROPY_BYTES};
     memcpy(pool.bytes, bytes, GUEST_ENTROPY_BYTES);
-    pe_autoclose int random = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+    static int random = -1; /* stays open for the next time, which may be that of the job */
+    if (random < 0)
+        random = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
     if (random < 0)
         return pe_fail_errno(err, "cannot open /dev/urandom");
     if (ioctl(random, RNDADDENTROPY, &pool) < 0)

@@ -60,12 +60,13 @@ static void wait_for_byte(int serial)
 }
 
 /* Read one line of at most `size` - 1 bytes, without its newline. It is read byte by byte, because
- * the port is in raw mode; lines are short. */
+ * the port is in raw mode; lines are short. The host sends a line at once. */
 static int read_line(int serial, char *line, size_t size, struct pe_error *err)
 {
     for (size_t got = 0; got < size; got++) {
         ssize_t n = -1;
-        wait_for_byte(serial);
+        if (got == 0)
+            wait_for_byte(serial);
         while ((n = read(serial, line + got, 1)) < 0 && errno == EINTR)
             ;
         if (n <= 0)

@@ -40,6 +40,7 @@ struct supervision {
     struct container *container;
     enum stage stage;
     int interrupt_fd;      /* readable: the run is not needed any more; -1: none */
+    uint64_t now_us;       /* at the end of the last turn */
     uint64_t deadline_us;  /* end of the stage */
     uint64_t timeout_us;   /* time limit of the program */
     uint64_t timed_out_us; /* when the program, or its start, exceeded its time; 0: it did not */
@@ -57,8 +58,9 @@ struct supervision {
     struct case_root files;     /* of the case that runs */
     uint64_t scratch_bytes;
     struct live live;
-    int order; /* epoll of the streams of a job with `combined`; -1: the order does not matter */
-    bool channel_open;
+    int order;           /* epoll of the streams of a job with `combined`; -1: the order does not matter */
+    bool channel_open;   /* and something may be in it */
+    bool staged;         /* there is a cgroup of a stage */
     bool stops_at_limit; /* of the streams */
     bool starved;        /* the program or the present stage was killed because it thrashed */
     bool shim_waits;     /* for an answer, because the program with a terminal has ended */
@@ -79,13 +81,18 @@ static void answer(const struct supervision *supervision, const struct shim_reco
     (void)sent;
 }
 
-/* The counters of a stage are lost when the next one begins. */
-static void keep_peak(struct supervision *supervision, const char *name)
+static void keep_peak(struct supervision *supervision, uint64_t peak_kib)
 {
-    struct cgroup_usage usage;
-    cgroup_read_usage(supervision->container->kind->cgroup, name, &usage);
-    if (usage.peak_kib > supervision->peak_kib)
-        supervision->peak_kib = usage.peak_kib;
+    if (peak_kib > supervision->peak_kib)
+        supervision->peak_kib = peak_kib;
+}
+
+/* The counters of a stage are lost when the next one begins. */
+static void keep_peak_of_stage(struct supervision *supervision)
+{
+    if (supervision->staged)
+        keep_peak(supervision,
+                  cgroup_read_peak_kib(supervision->container->kind->cgroup, GUEST_CGROUP_STAGE));
 }
 
 static struct case_user user_of_files(const struct supervision *supervision)
@@ -118,7 +125,8 @@ static void begin_stage(struct supervision *supervision, const struct shim_recor
     /* Both watch the stage: the shim reads its output and its clock, and asks this process for its usage. */
     precedence_take(0);
     precedence_take(supervision->container->shim);
-    keep_peak(supervision, GUEST_CGROUP_STAGE);
+    keep_peak_of_stage(supervision);
+    supervision->staged = true;
     supervision->held_kib = cgroup_read_files_kib(cgroup);
     supervision->cgroup = GUEST_CGROUP_STAGE;
     supervision->starved = false;
@@ -164,9 +172,10 @@ static void handle_record(struct supervision *supervision, const struct shim_rec
             enter_stage(supervision, RUNNING, record->time_us + supervision->timeout_us);
     } else if (record->kind == SHIM_ENDED && !supervision->ended.kind) {
         supervision->ended = *record;
+        supervision->channel_open = false; /* nothing that follows matters */
         note_end(supervision);
         if (supervision->stage == RUNNING)
-            enter_stage(supervision, ENDING, pe_now_us() + KILL_TIMEOUT_US);
+            enter_stage(supervision, ENDING, record->time_us + KILL_TIMEOUT_US);
     } else if (record->kind == SHIM_STAGE && supervision->stage == RUNNING) {
         begin_stage(supervision, record, sender);
     } else if (record->kind == SHIM_USAGE && supervision->stage == RUNNING) {
@@ -213,7 +222,7 @@ static int let_shim_end(struct supervision *supervision, struct pe_error *err)
 /* The deadline of the stage has passed. Take the next harder measure. */
 static int escalate(struct supervision *supervision, struct pe_error *err)
 {
-    uint64_t now = pe_now_us();
+    const uint64_t now = supervision->now_us;
     switch (supervision->stage) {
     case STARTING:
     case RUNNING:
@@ -265,10 +274,9 @@ static int on_pressure(struct supervision *supervision, short events, struct pe_
     return events & POLLPRI ? check_memory(supervision, err) : 0;
 }
 
-static int milliseconds_until(uint64_t deadline_us)
+static int milliseconds_between(uint64_t now_us, uint64_t deadline_us)
 {
-    uint64_t now = pe_now_us();
-    return now >= deadline_us ? 0 : (int)((deadline_us - now + 999) / 1000);
+    return now_us >= deadline_us ? 0 : (int)((deadline_us - now_us + 999) / 1000);
 }
 
 /* Read the stream that was written to first. Returns 1, or 0 if there is nothing to read. */
@@ -319,7 +327,8 @@ static int step(struct supervision *supervision, struct pe_error *err)
                    .events = POLLOUT},
         [PRESSURE] = {.fd = container->pressure, .events = POLLPRI},
     };
-    if (poll(fds, COUNT, milliseconds_until(next_deadline(supervision))) < 0 && errno != EINTR)
+    const int timeout_ms = milliseconds_between(supervision->now_us, next_deadline(supervision));
+    if (poll(fds, COUNT, timeout_ms) < 0 && errno != EINTR)
         return pe_fail_errno(err, "cannot wait for the program");
     if (fds[CHANNEL].revents)
         read_records(supervision);
@@ -333,11 +342,13 @@ static int step(struct supervision *supervision, struct pe_error *err)
         return -1;
     if (exchange_live(supervision, fds[DOORBELL].revents, fds[INPUT].revents, err) < 0)
         return -1;
-    if (fds[SHIM].revents)
+    if (fds[SHIM].revents) {
         supervision->stage = ENDED;
-    else if (fds[INTERRUPT].revents || pe_now_us() >= supervision->deadline_us)
-        return escalate(supervision, err);
-    return 0;
+        return 0;
+    }
+    supervision->now_us = pe_now_us();
+    const bool late = supervision->now_us >= supervision->deadline_us;
+    return fds[INTERRUPT].revents || late ? escalate(supervision, err) : 0;
 }
 
 /* Read the rest of a pipe. All writers are dead, so this ends. */
@@ -491,21 +502,22 @@ int supervise_program(struct container *container, const struct guest_job *job, 
                                       .stops_at_limit = job->stop_at_output_limit,
                                       .interrupt_fd = interrupt_fd,
                                       .budget = job->output_limit,
-                                      .host_maps_refused = host_maps_refused()};
+                                      .host_maps_refused = host_maps_refused(),
+                                      .now_us = pe_now_us()};
     struct cgroup_usage usage;
     live_begin(&supervision.live, serial);
     container->out.limit = job->stdout_limit;
     container->err.limit = job->stderr_limit;
     container->out.budget = container->err.budget = &supervision.budget;
-    cgroup_read_usage(container->kind->cgroup, NULL, &supervision.before);
-    enter_stage(&supervision, STARTING, pe_now_us() + START_TIMEOUT_US);
+    cgroup_counters_read_time(&container->counters, &supervision.before);
+    enter_stage(&supervision, STARTING, supervision.now_us + START_TIMEOUT_US);
     int result = give_program(&supervision, job, err) < 0 || supervise_to_end(&supervision, err) < 0 ? -1 : 0;
     live_end(&supervision.live);
     case_root_free(&supervision.files);
     precedence_return();
-    cgroup_read_usage(container->kind->cgroup, NULL, &usage);
-    keep_peak(&supervision, GUEST_CGROUP_PROGRAM);
-    keep_peak(&supervision, GUEST_CGROUP_STAGE);
+    cgroup_counters_read(&container->counters, &usage);
+    keep_peak(&supervision, usage.peak_kib);
+    keep_peak_of_stage(&supervision);
     settle_usage(&supervision, go_us, &usage, report);
     if (result == 0)
         result = settle_status(&supervision, &usage, report, err);
