@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -178,13 +179,20 @@ static int forget_crun_text(struct container *container, struct pe_error *err)
     return 0;
 }
 
+/* job_mounts_attach makes the folders of the job as well, if that fails here. */
 static void complete_root(pid_t shim)
 {
+    static const char *const folders[] = {"input", "work", "output"};
     char path[32];
     snprintf(path, sizeof path, "/proc/%d/root", (int)shim);
     pe_autoclose int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (root >= 0)
-        root_files_complete(root);
+    if (root < 0)
+        return;
+    root_files_complete(root);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        int made = mkdirat(root, folders[i], 0755);
+        (void)made;
+    }
 }
 
 int container_start(struct container *container, const struct container_kind *kind, struct pe_error *err)

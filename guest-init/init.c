@@ -13,6 +13,7 @@
 #include "guest-init/foreign.h"
 #include "guest-init/host_maps.h"
 #include "guest-init/job.h"
+#include "guest-init/job_mounts.h"
 #include "guest-init/layout.h"
 #include "guest-init/modules.h"
 #include "guest-init/mounts.h"
@@ -71,7 +72,8 @@ static int get_ready(struct prepared *prepared, struct pe_error *err)
     archive_prepare();
     host_maps_prepare();
     if (survive_oom(err) < 0 || cgroup_prepare(GUEST_CGROUP_JOB, err) < 0 || modules_load(err) < 0 ||
-        foreign_register(err) < 0 || precedence_prepare(err) < 0 || prepare(prepared, err) < 0)
+        job_mounts_prepare(err) < 0 || foreign_register(err) < 0 || precedence_prepare(err) < 0 ||
+        prepare(prepared, err) < 0)
         return -1;
     return cgroup_limit_memory(GUEST_CGROUP_JOB, err); /* last, when everything that stays is in memory */
 }

@@ -42,10 +42,10 @@ static int clone_folder(const char *path, uint64_t attributes, struct pe_error *
 }
 
 /* The user's files, without the plan of stages. */
-static int make_input(uint64_t attributes, struct pe_error *err)
+static int make_input(bool plan, uint64_t attributes, struct pe_error *err)
 {
     static const struct detached_option layers = {"lowerdir", SCRATCH_INPUT_COVER ":" GUEST_JOB "/dir"};
-    if (!has_plan())
+    if (!plan)
         return clone_folder(GUEST_JOB "/dir", attributes, err);
     if (mkdir(SCRATCH_INPUT_COVER, 0755) < 0)
         return pe_fail_errno(err, "cannot make " SCRATCH_INPUT_COVER);
@@ -53,32 +53,22 @@ static int make_input(uint64_t attributes, struct pe_error *err)
                                                    : detached_mount("overlay", &layers, 1, attributes, err);
 }
 
-static int make_work(uint64_t attributes, struct pe_error *err)
+static int make_work(bool plan, uint64_t attributes, struct pe_error *err)
 {
     static const struct detached_option layers[] = {{"source", "overlay"},
                                                     {"lowerdir", GUEST_JOB "/dir"},
                                                     {"upperdir", SCRATCH_WORK_UPPER},
                                                     {"workdir", SCRATCH_WORK_WORK}};
-    /* Every user of the image may write to /work and /output. The root of an overlay has the mode
-     * of its upper directory. */
-    if (mkdir(SCRATCH_WORK_UPPER, 0755) < 0 || chmod(SCRATCH_WORK_UPPER, 0777) < 0 ||
-        mkdir(SCRATCH_WORK_WORK, 0755) < 0)
-        return pe_fail_errno(err, "cannot make the folders of the overlay for /work");
-    if (has_plan() && hide_plan(SCRATCH_WORK_UPPER, err) < 0)
+    if (plan && hide_plan(SCRATCH_WORK_UPPER, err) < 0)
         return -1;
     return detached_mount("overlay", layers, sizeof layers / sizeof *layers, attributes, err);
-}
-
-static int make_output(uint64_t attributes, struct pe_error *err)
-{
-    if (mkdir(SCRATCH_OUTPUT, 0755) < 0 || chmod(SCRATCH_OUTPUT, 0777) < 0)
-        return pe_fail_errno(err, "cannot make " SCRATCH_OUTPUT);
-    return clone_folder(SCRATCH_OUTPUT, attributes, err);
 }
 
 /* Make the folder if the image does not have it. */
 static int attach(int root, const char *name, int mount, struct pe_error *err)
 {
+    if (detached_attach(root, name, mount, err) == 0)
+        return 0;
     if (mkdirat(root, name, 0755) < 0 && errno != EEXIST)
         return pe_fail_errno(err, "cannot make /%s in the image", name);
     return detached_attach(root, name, mount, err);
@@ -95,18 +85,28 @@ static int enter(int namespace, int root, struct pe_error *err)
     return 0;
 }
 
+/* Of pe-init, and open as long as it runs. */
+static struct {
+    int namespace, root;
+} own = {-1, -1};
+
+int job_mounts_prepare(struct pe_error *err)
+{
+    own.namespace = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    own.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return own.namespace >= 0 && own.root >= 0
+               ? 0
+               : pe_fail_errno(err, "cannot open pe-init's own mount namespace");
+}
+
 int job_mounts_inside(int pidfd, int (*action)(void *context, struct pe_error *err), void *context,
                       struct pe_error *err)
 {
     struct pe_error way_back;
-    pe_autoclose int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-    pe_autoclose int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (own < 0 || root < 0)
-        return pe_fail_errno(err, "cannot open pe-init's own mount namespace");
     if (enter(pidfd, -1, err) < 0)
         return -1;
     int failed = action(context, err);
-    if (enter(own, root, &way_back) < 0) {
+    if (enter(own.namespace, own.root, &way_back) < 0) {
         *err = way_back;
         return -1;
     }
@@ -131,9 +131,10 @@ static int attach_all(void *context, struct pe_error *err)
 int job_mounts_attach(int pidfd, struct pe_error *err)
 {
     static const uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-    pe_autoclose int input = make_input(attributes | MOUNT_ATTR_RDONLY, err);
-    pe_autoclose int work = input < 0 ? -1 : make_work(attributes, err);
-    pe_autoclose int output = work < 0 ? -1 : make_output(attributes, err);
+    const bool plan = has_plan();
+    pe_autoclose int input = make_input(plan, attributes | MOUNT_ATTR_RDONLY, err);
+    pe_autoclose int work = input < 0 ? -1 : make_work(plan, attributes, err);
+    pe_autoclose int output = work < 0 ? -1 : clone_folder(SCRATCH_OUTPUT, attributes, err);
     struct folders folders = {input, work, output};
     return output < 0 ? -1 : job_mounts_inside(pidfd, attach_all, &folders, err);
 }

@@ -5,6 +5,10 @@
 
 #include "base/error.h"
 
+/* Once, before the other functions: open what leads back into pe-init's own mount namespace. PE_ERR_INTERNAL
+ * if that fails. */
+int job_mounts_prepare(struct pe_error *err) PE_MUST_CHECK;
+
 /* Mount in the mount namespace of the process with this pidfd: at /input the user's files,
  * read-only; at /work an overlay of the same files and scratch; at /output SCRATCH_OUTPUT, which is
  * empty. A plan of stages (PE_PLAN_FILE) is hidden in /input and /work. GUEST_JOB and scratch must be

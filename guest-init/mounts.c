@@ -49,9 +49,13 @@ static int make_directory(const char *path, struct pe_error *err)
 
 static int mount_at(const struct mount_point *point, struct pe_error *err)
 {
-    if (make_directory(point->target, err) < 0)
-        return -1;
-    if (mount(point->source, point->target, point->type, point->flags, point->options) < 0)
+    int failed = mount(point->source, point->target, point->type, point->flags, point->options) < 0;
+    if (failed && errno == ENOENT) { /* most targets are there already */
+        if (make_directory(point->target, err) < 0)
+            return -1;
+        failed = mount(point->source, point->target, point->type, point->flags, point->options) < 0;
+    }
+    if (failed)
         return pe_fail_errno(err, "cannot mount %s at %s", point->source, point->target);
     return 0;
 }
@@ -206,12 +210,24 @@ static void scratch_options(char *options, size_t size, uint64_t bytes)
              (unsigned long long)(bytes ? bytes : SCRATCH_SIZE_DEFAULT));
 }
 
+/* The folders of a job, which does not have to wait for them then. Every user of the image may write to /work
+ * and /output. The root of an overlay has the mode of its upper directory. */
+static int make_folders(struct pe_error *err)
+{
+    if (make_directory(SCRATCH_WORK_UPPER, err) < 0 || make_directory(SCRATCH_WORK_WORK, err) < 0 ||
+        make_directory(SCRATCH_OUTPUT, err) < 0)
+        return -1;
+    if (chmod(SCRATCH_WORK_UPPER, 0777) < 0 || chmod(SCRATCH_OUTPUT, 0777) < 0)
+        return pe_fail_errno(err, "cannot let every user write to the folders of a job");
+    return 0;
+}
+
 int mounts_scratch_cover(uint64_t bytes, struct pe_error *err)
 {
     char options[96];
     scratch_options(options, sizeof options, bytes);
     const struct mount_point scratch = {"tmpfs", GUEST_SCRATCH, "tmpfs", MS_NODEV, options};
-    return mount_at(&scratch, err);
+    return mount_at(&scratch, err) < 0 ? -1 : make_folders(err);
 }
 
 int mounts_scratch_uncover(struct pe_error *err)

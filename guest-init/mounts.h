@@ -37,8 +37,8 @@ int mounts_input(const char *device, struct pe_error *err) PE_MUST_CHECK;
  */
 int mounts_input_drop(const char *device, struct pe_error *err) PE_MUST_CHECK;
 
-/* Mount scratch, a tmpfs of at most `bytes` (0: PE_SCRATCH_BYTES_MAX), and the overlay of image and
- * scratch at GUEST_ROOTFS. */
+/* Mount scratch, a tmpfs of at most `bytes` (0: PE_SCRATCH_BYTES_MAX), with the folders of a job, and the
+ * overlay of image and scratch at GUEST_ROOTFS. */
 int mounts_scratch(uint64_t bytes, struct pe_error *err) PE_MUST_CHECK;
 
 /* Unmount the overlay, so that only a container has it. */
@@ -47,7 +47,8 @@ int mounts_rootfs_drop(struct pe_error *err) PE_MUST_CHECK;
 /* Unmount both. What was written there is lost, but a container keeps its mounts until it ends. */
 int mounts_scratch_drop(struct pe_error *err) PE_MUST_CHECK;
 
-/* Mount a second scratch over the first one, so that the job does not see what prewarming writes.
+/* Mount a second scratch over the first one, with the folders of a job, so that the job does not see what
+ * prewarming writes.
  */
 int mounts_scratch_cover(uint64_t bytes, struct pe_error *err) PE_MUST_CHECK;
 
