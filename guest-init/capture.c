@@ -18,6 +18,13 @@
  * reader. */
 #define PIPE_SIZE (256 * 1024)
 
+static uint8_t last_read[READ_SIZE];
+
+void capture_prepare(void)
+{
+    *(volatile uint8_t *)last_read = 0;
+}
+
 int capture_open(struct capture *capture, const char *name, size_t limit, int *write_end,
                  struct pe_error *err)
 {
@@ -112,8 +119,7 @@ size_t capture_might_drop(const struct capture *capture)
 
 int capture_read(struct capture *capture, struct pe_error *err)
 {
-    static uint8_t bytes[READ_SIZE];
-    ssize_t n = capture->fd < 0 ? 0 : read(capture->fd, bytes, sizeof bytes);
+    ssize_t n = capture->fd < 0 ? 0 : read(capture->fd, last_read, sizeof last_read);
     if (n < 0) {
         if (errno == EAGAIN || errno == EINTR)
             return 0;
@@ -124,7 +130,7 @@ int capture_read(struct capture *capture, struct pe_error *err)
         close_pipe(capture);
         return 0;
     }
-    return keep_bytes(capture, bytes, (size_t)n, err) < 0 ? -1 : 1;
+    return keep_bytes(capture, last_read, (size_t)n, err) < 0 ? -1 : 1;
 }
 
 void capture_free(struct capture *capture)

@@ -23,6 +23,9 @@ struct capture {
     size_t held;             /* proto/combined.h */
 };
 
+/* Touch the memory that the first bytes are read into, long before they come. */
+void capture_prepare(void);
+
 /* Make the pipe. The caller owns `*write_end`, and frees the capture, also after a failure. */
 int capture_open(struct capture *capture, const char *name, size_t limit, int *write_end,
                  struct pe_error *err) PE_MUST_CHECK;

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "guest-init/archive.h"
+#include "guest-init/capture.h"
 #include "guest-init/cgroup.h"
 #include "guest-init/container.h"
 #include "guest-init/deliver.h"
@@ -69,7 +70,6 @@ static int get_ready(struct prepared *prepared, struct pe_error *err)
 {
     if (is_probe())
         return 0;
-    archive_prepare();
     host_maps_prepare();
     if (survive_oom(err) < 0 || cgroup_prepare(GUEST_CGROUP_JOB, err) < 0 || modules_load(err) < 0 ||
         job_mounts_prepare(err) < 0 || foreign_register(err) < 0 || precedence_prepare(err) < 0 ||
@@ -102,17 +102,31 @@ STACK_GUARD_NONE static int perform(struct container *container, struct guest_jo
     return supervise_program(container, job, go_us, -1, serial, report, err);
 }
 
-/* Handle the host's commands until it sends `go`. Sets `*ready_us` to the time since the boot when the guest
- * was ready first; a clone says `ready` again. */
-static int wait_for_job(int serial, struct prepared *prepared, uint64_t *ready_us, struct pe_error *err)
+/* Write to the pages that every job needs, so that no job has to wait for them. This is done after the fork
+ * for crun, which makes the kernel copy each page that is written next. Nothing changes: both are empty. */
+static void touch_memory(struct guest_job *job, struct exit_report *report)
+{
+    archive_prepare();
+    capture_prepare();
+    *job = (struct guest_job){0};
+    report->exit_code = -1;
+    report->combined = (struct pe_buf){0};
+    __asm__ volatile("" : : : "memory"); /* the compiler must not do that later */
+}
+
+/* Handle the host's commands until it sends `go`. Sets report->ready_us to the time since the boot when the
+ * guest was ready first; a clone says `ready` again. */
+static int wait_for_job(int serial, struct prepared *prepared, struct guest_job *job,
+                        struct exit_report *report, struct pe_error *err)
 {
     enum serial_command command = SERIAL_WAKE;
-    *ready_us = pe_now_us();
+    report->ready_us = pe_now_us();
     while (command != SERIAL_GO) {
         if (command == SERIAL_WAKE && serial_send(serial, "ready", err) < 0)
             return -1;
         if (command == SERIAL_PREWARM && prepare_prewarm(prepared, serial, err) < 0)
             return pe_fail_context(err, "cannot prewarm the guest");
+        touch_memory(job, report);
         if (serial_receive(serial, &command, err) < 0)
             return -1;
     }
@@ -122,13 +136,12 @@ static int wait_for_job(int serial, struct prepared *prepared, uint64_t *ready_u
 STACK_GUARD_NONE static int serve(int serial, struct prepared *prepared, uint64_t init_us,
                                   struct pe_error *err)
 {
-    uint64_t ready_us = 0;
-    if (wait_for_job(serial, prepared, &ready_us, err) < 0)
+    pe_autoguestjob struct guest_job job = {0};
+    struct exit_report report
+        __attribute__((cleanup(exit_report_free))) = {.exit_code = -1, .init_us = init_us};
+    if (wait_for_job(serial, prepared, &job, &report, err) < 0)
         return -1;
     uint64_t go_us = pe_now_us();
-    pe_autoguestjob struct guest_job job = {0};
-    struct exit_report report __attribute__((cleanup(exit_report_free))) = {
-        .exit_code = -1, .init_us = init_us, .ready_us = ready_us};
     if (perform(&prepared->job, &job, serial, go_us, &report, err) < 0)
         exit_report_set_vm_error(&report, err);
     if (deliver(&job, &report, err) < 0)
