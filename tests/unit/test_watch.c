@@ -6,6 +6,13 @@
 #include <dirent.h>
 #include <sys/resource.h>
 
+/* In a sanitized build, too, calloc(3) fails for a size that cannot be, instead of ending the test. */
+const char *sanitizer_options(void) __asm__("__asan_default_options");
+const char *sanitizer_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 /* Descriptors that this process has open. */
 static size_t count_descriptors(void)
 {
