@@ -135,11 +135,18 @@ static void run(struct live_session *session)
     live_session_run(session, true);
 }
 
-/* Just after the start of the balancer, workers are still connecting. Called every 100 ms. */
-static void look_for_runtime(struct live_session *session)
+/* Just after the start of the balancer, a worker with the runtime can still connect. */
+static bool is_gathering(const struct live_session *session)
 {
     const struct exchanges *exchanges = session->sessions->exchanges;
-    if (exchanges->gathering && !piston_request_fits(&of(session)->request, exchanges->jobs->scheduler))
+    const struct piston_session *piston = pe_list_entry(session, const struct piston_session, session);
+    return exchanges->gathering && !piston_request_fits(&piston->request, exchanges->jobs->scheduler);
+}
+
+/* Called every 100 ms. */
+static void look_for_runtime(struct live_session *session)
+{
+    if (is_gathering(session))
         return;
     stop_gathering(session);
     run(session);
@@ -167,7 +174,7 @@ static void on_init(struct live_session *session, const uint8_t *text, size_t si
         return;
     }
     piston->is_initialized = piston->request.is_interactive = true;
-    if (session->sessions->exchanges->gathering && gather(session, size, &err) < 0) {
+    if (is_gathering(session) && gather(session, size, &err) < 0) {
         live_session_fail_error(session, &err);
         return;
     }

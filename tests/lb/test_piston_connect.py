@@ -360,6 +360,22 @@ def test_connections_that_wait_for_workers_take_up_room_in_the_queue(start_balan
     second.ended()
 
 
+def test_a_connection_whose_runtime_is_known_needs_no_room_in_the_queue(start_balancer):
+    balancer = start_balancer("--gather-ms", "60000", "--queue-jobs", "1")
+    waiting = Client(balancer, init={**INIT, "language": "unknown"})
+    assert "waiting already" in eventually(
+        lambda: Client(balancer, init={**INIT, "language": "unknown"}).error(), "the queue is full"
+    )
+    balancer.register(images=[IMAGE], live=1)
+    slot = Slot(balancer.address, live=1)
+    client = Client(balancer)
+    program = Program(slot)
+    assert client.message() == RUNTIME_MESSAGE
+    program.exit(frame(b"B", b"compile") + end())
+    client.ended()
+    waiting.close()
+
+
 def test_a_worker_that_cannot_do_it_and_a_lost_one_are_errors_with_a_reason(balancer):
     registration, old = balancer.worker(images=[IMAGE])
     assert "cannot run interactive jobs" in Client(balancer).error()
