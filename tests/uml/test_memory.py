@@ -47,9 +47,19 @@ def test_900_MiB_in_random_order(service):
     assert (job.status, job.exit_code, job.stdout) == ("exited", 0, b"good\n"), job.fields
 
 
-def test_pages_are_brought_ahead_only_behind_pages_in_order_and_only_in_private_memory(service):
+def test_pages_are_brought_ahead_beside_those_in_use_and_only_in_private_memory(service):
     job = run(service, "ahead")
     assert (job.status, job.exit_code, job.stdout) == ("exited", 0, b"good\n"), job.stdout
+
+
+def test_pages_of_the_image_are_copied_ahead_and_those_of_files_that_can_change_are_not(service):
+    job = run(service, "copies")
+    assert (job.status, job.exit_code, job.stdout) == ("exited", 0, b"good\n"), job.stdout
+
+
+def test_a_program_that_reads_more_zeroes_than_there_is_memory_is_not_killed(small_service):
+    job = run(small_service, "read-zeroes", "400")
+    assert (job.status, job.exit_code, job.stdout) == ("exited", 0, b"good\n"), job.fields
 
 
 def test_a_program_is_not_killed_for_pages_that_were_brought_ahead(small_service):
