@@ -255,8 +255,10 @@ static bool is_bad_stage(struct told told)
 static json_int_t count_verdict(const struct whole *whole, const struct plan *plan, const char *verdict)
 {
     json_int_t count = 0;
-    for (unsigned i = 0; i < plan->cases; i++)
-        count += !strcmp(whole->cases[i].verdict, verdict);
+    for (unsigned i = 0; i < plan->cases; i++) {
+        const char *given = whole->cases[i].verdict;
+        count += given && !strcmp(given, verdict);
+    }
     return count;
 }
 
