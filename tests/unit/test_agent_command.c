@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commands that the agent in a guest of pe-vm cannot start. */
-#include "base/cleanup.h"
 #include "tests/unit/check.h"
+#include "tests/unit/open_descriptors.h"
 #include "vm/guest/command.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-/* Descriptors that this process has open. */
-static size_t count_descriptors(void)
-{
-    size_t count = 0;
-    pe_autodir DIR *open_now = opendir("/proc/self/fd");
-    assert_non_null(open_now);
-    while (readdir(open_now))
-        count++;
-    return count;
-}
 
 /* Start `true` while only `room` more descriptors can be opened. */
 static int start_with_room_for(unsigned room, struct command *command, struct command_end *end)

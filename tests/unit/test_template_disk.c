@@ -2,6 +2,7 @@
 /* Templates as files: what is read is what was written, and what remains after a failure. */
 #include "base/cleanup.h"
 #include "tests/unit/check.h"
+#include "tests/unit/open_descriptors.h"
 #include "worker/template_disk.h"
 #include "worker/template_key.h"
 
@@ -115,17 +116,6 @@ static void a_template_without_descriptors_leaves_nothing(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(stored, -1);
     assert_error(err, PE_ERR_INTERNAL, "cannot open the folder of a new template: Too many open files");
-}
-
-/* Descriptors that this process has open. */
-static size_t count_descriptors(void)
-{
-    size_t count = 0;
-    pe_autodir DIR *open_now = opendir("/proc/self/fd");
-    assert_non_null(open_now);
-    while (readdir(open_now))
-        count++;
-    return count;
 }
 
 static void without_memory_to_count_the_templates_nothing_stays_open(void **state)

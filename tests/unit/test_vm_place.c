@@ -2,6 +2,7 @@
 /* Removing the folder of a VM, with and without memory. */
 #include "base/cleanup.h"
 #include "tests/unit/check.h"
+#include "tests/unit/open_descriptors.h"
 #include "vm/place.h"
 
 #include <dirent.h>
@@ -37,17 +38,6 @@ static bool exists(const char *path)
     char whole[PLACE_FILE_MAX];
     place_file(&place, &name, path, whole);
     return access(whole, F_OK) == 0;
-}
-
-/* Descriptors that this process has open. */
-static size_t count_descriptors(void)
-{
-    size_t count = 0;
-    pe_autodir DIR *open_now = opendir("/proc/self/fd");
-    assert_non_null(open_now);
-    while (readdir(open_now))
-        count++;
-    return count;
 }
 
 static void a_folder_that_cannot_be_read_stays_and_nothing_stays_open(void **state)
