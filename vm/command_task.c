@@ -97,7 +97,7 @@ static int in_host(struct task_host *host, const struct task_options *options,
 {
     autotask struct task task = {.snapshot = VM_SNAPSHOT_NONE, .machine = MACHINE_NONE};
     pe_log_init("pe-vm");
-    task_catch_signals();
+    host->stop = task_catch_signals();
     if (task_host_open(host, options->engine, err) < 0 || task_open(&task, &options->settings, host, err) < 0)
         return -1;
     return work(&task, options, err);

@@ -27,12 +27,13 @@ static void on_signal(int number)
     interrupted = 1;
 }
 
-void task_catch_signals(void)
+const volatile sig_atomic_t *task_catch_signals(void)
 {
     const struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART: waiting ends */
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
+    return &interrupted;
 }
 
 /* ---- waiting ---- */

@@ -14,6 +14,7 @@
 #include "worker/job/machine.h"
 #include "worker/job/output.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -78,7 +79,8 @@ int task_run(struct task *task, struct pe_error *err) PE_MUST_CHECK;
 /* Kill the VM, if there is one, and free everything. */
 void task_free(struct task *task);
 
-/* SIGINT, SIGTERM and SIGHUP end what this file waits for. Call it once, before task_open. */
-void task_catch_signals(void);
+/* SIGINT, SIGTERM and SIGHUP end what this file waits for. Call it once, before task_open. Returns what
+ * becomes 1 with the first of them. */
+const volatile sig_atomic_t *task_catch_signals(void);
 
 #endif

@@ -90,7 +90,7 @@ static int try_engines(struct task_host *host, const char *name, const char *bas
     struct probe_findings findings;
     bool snapshots = false;
     snprintf(results, sizeof results, "%s/pe-vm-engines", base);
-    const struct probe probe = {.wish = {.name = name}, .result_file = results};
+    const struct probe probe = {.wish = {.name = name}, .result_file = results, .stop = host->stop};
     if (probe_host(&probe, &host->vm, &snapshots, reason, &findings, err) < 0)
         return -1;
     return name_engine(host, snapshots, err);

@@ -11,10 +11,12 @@
 #include "worker/vmm/vmm.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 
 struct task_host {
-    struct vm_files files; /* options may set them before task_host_open */
+    struct vm_files files;             /* options may set them before task_host_open */
+    const volatile sig_atomic_t *stop; /* ends a trial of engines, as in struct probe; NULL: nothing does */
     struct vm_host vm;
     struct engine engine; /* the chosen one */
     char version[VMM_VERSION_MAX];

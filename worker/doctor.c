@@ -7,6 +7,7 @@
 #include "worker/doctor_balancer.h"
 #include "worker/doctor_host.h"
 #include "worker/doctor_store.h"
+#include "worker/stop_signal.h"
 #include "worker/vmm/driver.h"
 #include "worker/vmm/jail.h"
 
@@ -53,6 +54,7 @@ static bool say_engines(struct doctor_report *report, struct worker_config *conf
     struct probe probe = *wanted;
     uname(&system);
     probe.every = probe.again;
+    probe.stop = &stop_requested;
     const bool works =
         probe_host(&probe, &config->vm, &config->snapshots, config->engine_reason, &findings, &why) == 0;
     doctor_section(report, "Engines, the best one first, with the isolation that they give");
@@ -106,6 +108,11 @@ int doctor_run(struct worker_config *config, const struct probe *probe, bool jso
     if (!report)
         return -1;
     const bool works = say_engines(report, config, probe);
+    if (stop_requested) {
+        doctor_report_free(report);
+        return pe_fail(err, PE_ERR_CANCELED, "stopped while the engines were tried");
+    }
+    stop_signal_release();
     doctor_say_host(report, config);
     doctor_say_store(report, config);
     doctor_say_balancers(report, config);

@@ -21,6 +21,7 @@
 #include "worker/owner_options.h"
 #include "worker/status_command.h"
 #include "worker/status_server.h"
+#include "worker/stop_signal.h"
 #include "worker/supervisor.h"
 #include "worker/template_channel.h"
 #include "worker/token.h"
@@ -356,7 +357,7 @@ static int work(const struct settings *settings, struct worker_config *config, s
     if (settings->doctor)
         return doctor_run(config, config->probe, settings->json, err);
     if (worker_engine_choose(config, settings->probe_again, err) < 0)
-        return -1;
+        return stop_requested ? 0 : -1;
     if (config->idle_only)
         (void)!setpriority(PRIO_PROCESS, 0, NICE_MOST); /* until the worker notices the owner */
     if (config->memory_total && owner_memory_apply(config, config->memory_total, err) < 0)
@@ -378,7 +379,7 @@ static int run(int argc, char **argv, struct settings *settings, struct pe_error
         return pe_fail_errno(err, "cannot set up --die-with-parent");
     if (find_files(settings, err) < 0)
         return -1;
-    signal(SIGPIPE, SIG_IGN);
+    stop_signal_catch();
     int failed = make_config(settings, &config, err) < 0;
     const struct probe probe = {.wish = {.name = settings->vmm, .isolation = settings->isolation_set},
                                 .result_file = settings->engine_path,

@@ -15,17 +15,28 @@ static void on_stop(int signal)
     stop_requested = 1;
 }
 
-void stop_signal_catch(void)
+/* Give both signals this handler, and block or unblock them. */
+static void handle(int how, void (*handler)(int))
 {
-    const struct sigaction action = {.sa_handler = on_stop};
+    const struct sigaction action = {.sa_handler = handler};
     sigset_t stops;
     sigemptyset(&stops);
     sigaddset(&stops, SIGTERM);
     sigaddset(&stops, SIGINT);
-    sigprocmask(SIG_BLOCK, &stops, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    sigprocmask(how, &stops, NULL);
+}
+
+void stop_signal_catch(void)
+{
+    handle(SIG_BLOCK, on_stop);
     signal(SIGPIPE, SIG_IGN);
+}
+
+void stop_signal_release(void)
+{
+    handle(SIG_UNBLOCK, SIG_DFL);
 }
 
 void stop_signal_sleep(unsigned ms)

@@ -10,9 +10,11 @@
 extern volatile sig_atomic_t stop_requested;
 
 /* From now on SIGTERM and SIGINT set stop_requested; both are blocked, and SIGPIPE is ignored. Wait
- * with ppoll(2) and an empty signal mask to let them in. Call it once, at the start of a process.
- */
+ * with ppoll(2) and an empty signal mask to let them in. Call it at the start of a process. */
 void stop_signal_catch(void);
+
+/* SIGTERM and SIGINT end the process again, and one that waits does so at once. */
+void stop_signal_release(void);
 
 /* Sleep for `ms` milliseconds, or until a stop is requested. */
 void stop_signal_sleep(unsigned ms);

@@ -505,7 +505,8 @@ int supervisor_run(struct worker_config *config, struct pe_error *err)
             go_on_switching(&supervisor);
         start_due(&supervisor);
         write_metrics(&supervisor);
-        signal = next_signal(&supervisor, tick_ms(&supervisor));
+        /* A trial of an engine lets the handler run, and then the signal does not wait any more. */
+        signal = stop_requested ? SIGTERM : next_signal(&supervisor, tick_ms(&supervisor));
         reap(&supervisor);
     }
     pe_log(PE_LOG_INFO, "stopping after the running jobs");

@@ -53,6 +53,7 @@ int worker_engine_choose(struct worker_config *config, bool again, struct pe_err
     struct probe probe = *config->probe;
     struct probe_findings findings;
     probe.again = again;
+    probe.stop = &stop_requested;
     if (probe_host(&probe, &config->vm, &config->snapshots, config->engine_reason, &findings, err) < 0 ||
         vm_host_confine(&config->vm, err) < 0)
         return -1;
@@ -79,9 +80,11 @@ static bool find_better(const struct worker_config *config, bool *unfinished)
     char reason[ENGINE_REASON_MAX];
     probe.again = false;
     probe.retry = true;
+    probe.stop = &stop_requested;
     *unfinished = true;
     if (probe_host(&probe, &host, &snapshots, reason, &findings, &err) < 0) {
-        pe_log(PE_LOG_WARN, "%s", err.message);
+        if (!stop_requested)
+            pe_log(PE_LOG_WARN, "%s", err.message);
         return false;
     }
     *unfinished = probe_findings_are_unfinished(&findings);

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from fixtures import engine, processes
+from fixtures import engine, processes, vmm_processes
 from fixtures.paths import TOP
 from fixtures.pe_bench import PROGRAM
 from fixtures.waiting import eventually
@@ -58,15 +58,6 @@ def start(*arguments):
     return subprocess.Popen(argv, **streams, start_new_session=True)
 
 
-def of_vms(pids):
-    """The cgroups and folders of VMs that these processes have made."""
-    found = [path for pid in pids if os.path.exists(path := f"/run/program-explorer/worker-{pid}")]
-    for folder, names, _ in os.walk("/sys/fs/cgroup"):
-        owners = {name: re.match(r"pe-vm-(\d+)-", name) for name in names}
-        found += [f"{folder}/{name}" for name, owner in owners.items() if owner and int(owner[1]) in pids]
-    return found
-
-
 def interrupt_and_continue(file, name, *options):
     """Interrupt a measurement as soon as it has started something, and run the command that it then prints."""
     running = start(name, "--output", file, "--seed", "1", *options)
@@ -77,7 +68,7 @@ def interrupt_and_continue(file, name, *options):
     _, errors = running.communicate()
     assert running.returncode == 130, errors
     processes.wait_until_gone(below, "what the measurement has started")
-    assert of_vms(below) == []
+    assert vmm_processes.left_by(below) == []
     assert json.loads(file.read_text())["state"] == "interrupted"
     return shlex.split(re.search(r"continue with: (.*)", errors)[1])
 

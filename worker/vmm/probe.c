@@ -66,12 +66,46 @@ static int fail_ended(const struct vm *vm, struct pe_error *err)
     return pe_fail(err, PE_ERR_LOST, "the VMM ended%s%s", words[0] ? ": " : "", words);
 }
 
-/* Wait until the guest has sent something, the VMM has ended, or `wait_ms` are over. Returns how many bytes
- * were read, perhaps none, or -1. A VMM that has closed the serial port counts as one that has ended. */
-static ssize_t hear(const struct vm *vm, int wait_ms, char *bytes, size_t size, struct pe_error *err)
+static int fail_stopped(struct pe_error *err)
+{
+    return pe_fail(err, PE_ERR_CANCELED, "stopped while the engines were tried");
+}
+
+static bool is_stopped(const struct probe *probe)
+{
+    return probe->stop && *probe->stop;
+}
+
+/* poll(2), which SIGTERM and SIGINT end if they can stop the trial. */
+static int wait_for(struct pollfd *wait, nfds_t count, uint64_t us, const struct probe *probe)
+{
+    const struct timespec timeout = {(time_t)(us / 1000000), (long)(us % 1000000) * 1000};
+    sigset_t stops, before, mask;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGINT);
+    sigprocmask(SIG_BLOCK, &stops, &before);
+    mask = before;
+    if (probe->stop) {
+        sigdelset(&mask, SIGTERM);
+        sigdelset(&mask, SIGINT);
+    }
+    const int ready = is_stopped(probe) ? 0 : ppoll(wait, count, &timeout, &mask);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return ready;
+}
+
+/* Wait until the guest has sent something, the VMM has ended, `us` microseconds are over, or a stop is
+ * requested. Returns how many bytes were read, perhaps none, or -1. A VMM that has closed the serial port
+ * counts as one that has ended. */
+static ssize_t hear(const struct vm *vm, uint64_t us, const struct probe *probe, char *bytes, size_t size,
+                    struct pe_error *err)
 {
     struct pollfd wait[] = {{.fd = vm->serial_fd, .events = POLLIN}, {.fd = vm->pidfd, .events = POLLIN}};
-    if (poll(wait, 2, wait_ms) <= 0)
+    const int ready = wait_for(wait, 2, us, probe);
+    if (is_stopped(probe))
+        return fail_stopped(err);
+    if (ready <= 0)
         return 0;
     const ssize_t n = wait[0].revents ? read(vm->serial_fd, bytes, size) : -1;
     if (n > 0)
@@ -79,7 +113,8 @@ static ssize_t hear(const struct vm *vm, int wait_ms, char *bytes, size_t size, 
     return n == 0 || wait[1].revents ? fail_ended(vm, err) : 0;
 }
 
-static int await_ready(const struct vm_host *host, const struct vm *vm, struct pe_error *err)
+static int await_ready(const struct vm_host *host, const struct vm *vm, const struct probe *probe,
+                       struct pe_error *err)
 {
     static const char wanted[] = "ready\n";
     const int limit_ms = host->accel == VM_ACCEL_TCG ? TCG_DEADLINE_MS : KVM_DEADLINE_MS;
@@ -90,8 +125,7 @@ static int await_ready(const struct vm_host *host, const struct vm *vm, struct p
         if (now >= deadline_us)
             return pe_fail(err, PE_ERR_TIMEOUT, "a guest did not reach its init within %d s",
                            limit_ms / 1000);
-        const int wait_ms = (int)((deadline_us - now) / 1000) + 1;
-        ssize_t n = hear(vm, wait_ms, heard + got, sizeof wanted - 1 - got, err);
+        ssize_t n = hear(vm, deadline_us - now, probe, heard + got, sizeof wanted - 1 - got, err);
         if (n < 0)
             return -1;
         got += (size_t)n;
@@ -101,8 +135,8 @@ static int await_ready(const struct vm_host *host, const struct vm *vm, struct p
                : pe_fail(err, PE_ERR_MALFORMED, "a guest sent something other than ready");
 }
 
-static int try_clone(const struct vm_host *host, const struct vm_spec *spec, struct vm *vm,
-                     struct pe_error *err)
+static int try_clone(const struct vm_host *host, const struct vm_spec *spec, const struct probe *probe,
+                     struct vm *vm, struct pe_error *err)
 {
     struct vm_snapshot snapshot;
     if (vm_save(host, vm, &snapshot, err) < 0)
@@ -113,12 +147,19 @@ static int try_clone(const struct vm_host *host, const struct vm_spec *spec, str
         return -1;
     if (pe_write_all(vm->serial_fd, "wake\n", 5, "the serial port of a clone", err) < 0)
         return -1;
-    return await_ready(host, vm, err) < 0 ? pe_fail_context(err, "cannot clone a VM") : 0;
+    return await_ready(host, vm, probe, err) < 0 ? pe_fail_context(err, "cannot clone a VM") : 0;
 }
 
-static int start_vms(const struct vm_host *base, const struct engine *engine, struct pe_error *err)
+/* What a trial of engines uses and finds out. */
+struct attempt {
+    const struct vm_host *host;
+    const struct probe *probe;
+    struct probe_findings *findings;
+};
+
+static int start_vms(const struct attempt *attempt, const struct engine *engine, struct pe_error *err)
 {
-    struct vm_host host = *base;
+    struct vm_host host = *attempt->host;
     struct vm_spec spec = {.memory_mib = PROBE_MEMORY_MIB,
                            .cpus = 1,
                            .guest_options = " pe_probe=1",
@@ -133,29 +174,27 @@ static int start_vms(const struct vm_host *base, const struct engine *engine, st
         (engine->accel == VM_ACCEL_NONE && !engine->cpu_flags[0] && probe_check_ptrace(err) < 0) ||
         vm_host_confine(&host, err) < 0)
         return -1;
-    int failed = vm_boot(&host, &spec, &vm, err) < 0 || await_ready(&host, &vm, err) < 0 ? -1 : 0;
+    int failed =
+        vm_boot(&host, &spec, &vm, err) < 0 || await_ready(&host, &vm, attempt->probe, err) < 0 ? -1 : 0;
     if (!failed && engine->snapshot)
-        failed = try_clone(&host, &spec, &vm, err);
+        failed = try_clone(&host, &spec, attempt->probe, &vm, err);
     vm_kill(&vm);
     vm_host_release(&host);
     return failed;
 }
 
-/* A run through the engines. What is certain already is not tried again. */
-struct attempt {
-    const struct vm_host *host;
-    struct probe_findings *findings;
-};
-
+/* What is certain already is not tried again. */
 static int try_engine(void *context, const struct engine *engine, struct pe_error *err)
 {
     const struct attempt *attempt = context;
     const struct probe_finding *known = probe_findings_of(attempt->findings, engine->name);
+    if (is_stopped(attempt->probe))
+        return fail_stopped(err);
     if (known && known->verdict == PROBE_WORKS)
         return 0;
     if (known && known->verdict == PROBE_FAILS)
         return pe_fail(err, PE_ERR_INTERNAL, "%s", known->why);
-    int failed = start_vms(attempt->host, engine, err);
+    int failed = start_vms(attempt, engine, err);
     probe_findings_set(attempt->findings, engine->name, failed ? err : NULL);
     return failed;
 }
@@ -222,6 +261,8 @@ static int choose(const struct probe *probe, struct attempt *attempt, const stru
     int failed = engine_select(engines, count, &probe->wish, try_engine, attempt, engine, reason, err);
     if (probe->every)
         try_the_rest(engines, count, attempt);
+    if (is_stopped(probe))
+        return fail_stopped(err);
     if (failed)
         return -1;
     memory.findings = *attempt->findings;
@@ -243,7 +284,7 @@ int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,
     static struct engine engines[ENGINES_MAX]; /* `host` points into it */
     struct probe_memory memory = {.findings = {.count = 0}};
     struct utsname system;
-    struct attempt attempt = {.host = host, .findings = findings};
+    struct attempt attempt = {.host = host, .probe = probe, .findings = findings};
     pe_autobuf struct pe_buf now = {0};
     uname(&system);
     size_t count = engines_for_machine(system.machine, engines);

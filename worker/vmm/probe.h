@@ -8,6 +8,7 @@
 #include "worker/vmm/probe_findings.h"
 #include "worker/vmm/vmm.h"
 
+#include <signal.h>
 #include <stdbool.h>
 
 struct probe {
@@ -17,6 +18,9 @@ struct probe {
     bool again;              /* ignore the result of an earlier start */
     bool every;              /* with `again`: also try the engines after the best one that works */
     bool retry;              /* try again what is undecided in the result of an earlier start */
+    /* Becomes 1 when the handler of SIGTERM or SIGINT runs, which ends the trial. Both may be blocked: they
+     * are let in while a guest is waited for. NULL: nothing stops this. */
+    const volatile sig_atomic_t *stop;
 };
 
 /* Make `host` use the best engine that works here, and set `*snapshots` to whether that engine
@@ -30,7 +34,8 @@ struct probe {
  *
  * An engine that did not answer in time is passed over for now, because a busy host can be the cause. It
  * stays undecided, and a caller that meets probe_findings_are_unfinished calls this function again later,
- * with `retry`. `reason` is that of engine_select, and so are the errors. */
+ * with `retry`. `reason` is that of engine_select, and so are the errors. After a stop it fails with
+ * PE_ERR_CANCELED; then it has removed its VM, and remembers nothing. */
 int probe_host(const struct probe *probe, struct vm_host *host, bool *snapshots,
                char reason[ENGINE_REASON_MAX], struct probe_findings *findings,
                struct pe_error *err) PE_MUST_CHECK;
