@@ -6,6 +6,8 @@ import itertools
 
 import pytest
 
+from fixtures.pe_bench import series_of
+from pe_bench import results
 from pe_bench.commands import density
 
 MIB_OF_A_VM = 10
@@ -24,8 +26,16 @@ class CrowdStandIn:
     def pids(self):
         return self.tasks
 
+    def pids_of_each(self, first=0):
+        return [[task] for task in self.tasks[first:]]
+
     def close(self):
         self.tasks.clear()
+
+
+def memory_of(pids):
+    """A quarter of it is private."""
+    return {"pss": MIB_OF_A_VM * len(pids), "private": MIB_OF_A_VM * len(pids) / 4}
 
 
 class VmsStandIn:
@@ -38,9 +48,10 @@ class RunStandIn:
 
     def __init__(self, options):
         self.options, self.quick, self.cleanup = options, False, contextlib.ExitStack()
+        self.series = results.SeriesSet()
 
     def add(self, name, unit, value, **labels):
-        pass
+        self.series.get(name, unit, labels)["samples"].append(value)
 
 
 def times(factor):
@@ -52,7 +63,7 @@ def fixture_search(monkeypatch):
     """A function that searches to the end. `sets` are the times of the jobs, one set after the other."""
     monkeypatch.setattr(density, "Vms", VmsStandIn)
     monkeypatch.setattr(density, "Crowd", CrowdStandIn)
-    monkeypatch.setattr(density, "memory_of", lambda vms: {"pss": MIB_OF_A_VM * len(vms)})
+    monkeypatch.setattr(density, "memory_of", memory_of)
 
     def search(sets, slower="10%", limit=10000, alone=ALONE):
         names = {"engine": "uml+boot", "image": "busybox:1.35", "slower": slower, "most": 50, "batch": 10}
@@ -97,3 +108,23 @@ def test_the_search_ends_when_the_memory_is_used_up(search):
     found = search(itertools.repeat(times(1)), limit=255)
     assert found.end == "the memory of 255 MiB was used up"
     assert found.fitting == 25
+
+
+def test_the_memory_of_each_new_vm_is_a_sample_of_its_step(search):
+    found = search(itertools.repeat(times(1)), limit=255)
+    steps = {"series": found.run.series.items}
+    for vms, new in (10, 10), (20, 10), (25, 5), (26, 1):
+        assert series_of(steps, "PSS of each new VM", vms=str(vms))["samples"] == [10] * new
+        assert series_of(steps, "shared part of each new VM", vms=str(vms))["samples"] == [7.5] * new
+        assert series_of(steps, "private part of each new VM", vms=str(vms))["samples"] == [2.5] * new
+
+
+def test_there_are_at_most_1000_samples_of_all_idle_vms_and_they_are_of_all_steps(search):
+    found = search(itertools.repeat(times(1)))
+    found.crowd.add(2450)
+    found.measure_idle()
+    for name in "PSS", "shared part", "private part", "CPU":
+        samples = series_of({"series": found.run.series.items}, f"{name} of each idle VM")["samples"]
+        assert len(samples) == 834, name  # every third of 2500
+    assert density.spread(list(range(2500)))[-1] == 2499
+    assert density.spread(list(range(1000))) == list(range(1000)) and density.spread([]) == []

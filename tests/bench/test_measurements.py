@@ -158,6 +158,27 @@ def test_density_ends_with_a_sentence_about_how_many_vms_fit(file):
     assert len(series_of(data, "job", vms="0")["samples"]) == 2
 
 
+def test_density_has_the_memory_of_each_vm_and_its_shared_part(file):
+    options = ("--most", "3", "--batch", "2", "--jobs", "1", "--idle", "0.5", "--engine", engine.NAME)
+    pe_bench("density", *options, "--output", file)
+    data = read(file)
+    for labels, vms in (("new", {"vms": "2"}), 2), (("new", {"vms": "3"}), 1), (("idle", {}), 3):
+        which, more = labels
+        pss, shared, private = (
+            series_of(data, f"{name} of each {which} VM", **more)["samples"]
+            for name in ("PSS", "shared part", "private part")
+        )
+        assert len(pss) == len(shared) == len(private) == vms
+        assert pss == pytest.approx([sum(parts) for parts in zip(shared, private)], abs=0.01)
+        assert min(shared) > 0 and min(private) > 0
+    average = series_of(data, "PSS of an idle VM")["samples"][0]
+    each = series_of(data, "PSS of each idle VM")["samples"]
+    assert min(each) * 0.5 < average < max(each) * 1.5
+    assert len(series_of(data, "CPU of each idle VM")["samples"]) == 3
+    shown = " ".join(pe_bench("show", file)[0].split())
+    assert "PSS of each idle VM [MiB]" in shown and "CPU of each idle VM [% of a core]" in shown
+
+
 def test_density_does_not_exceed_its_memory(file):
     options = (
         "--memory-limit",

@@ -7,7 +7,7 @@ free at the start), when these jobs have become slower by more than --slower, or
 The job is slower if its median is, if such a difference would come by chance in less than one of 20
 cases, and if a second set of jobs confirms it. With --jobs below 4, that is never so. The memory is
 the sum of the PSS of all VMs, with their pe-vm processes, so that what VMs share counts once. At
-the end all VMs are idle, and their CPU time is measured.
+the end all VMs are idle, and the memory and the CPU time of each of them are measured.
 """
 import time
 
@@ -23,6 +23,7 @@ GOAL_VMS, GOAL_MIB = 200, 24 * 1024
 QUICK_MOST, QUICK_BATCH, QUICK_JOBS, QUICK_IDLE_S = 6, 3, 5, 3
 MEMORY_LEFT_MIB = 512
 LEAST_JOBS = 4  # with fewer, no difference is significant
+MOST_SAMPLES = 1000  # of a series that has a sample for each VM
 
 
 def add_arguments(parser):
@@ -72,6 +73,11 @@ def parse_share(text):
     return share
 
 
+def spread(items):
+    """The items, or MOST_SAMPLES of them at most, which are evenly distributed."""
+    return items[:: -(-len(items) // MOST_SAMPLES) or 1]
+
+
 class Crowd:
     """Warm VMs that wait, and what they use."""
 
@@ -89,8 +95,9 @@ class Crowd:
             self.tasks.remove(task)
         return failed[0].failure if failed else None
 
-    def vmm_pids(self):
-        return [pid for task in self.tasks for pid in task.vmm_pids()]
+    def pids_of_each(self, first=0):
+        """The processes of each VM, from the VM with the number `first` on, without its pe-vm."""
+        return [task.vmm_pids() for task in self.tasks[first:]]
 
     def pids(self):
         """The processes of all VMs, with the pe-vm processes that hold them."""
@@ -142,12 +149,12 @@ class Density:
         each = self.used_mib / len(self.crowd.tasks) if self.crowd.tasks else 0
         if self.used_mib + each * wanted > self.limit:  # only as many as will fit
             wanted = max(1, int((self.limit - self.used_mib) / each))
+        before = len(self.crowd.tasks)
         failure = self.crowd.add(wanted)
-        memory = memory_of(self.crowd.pids())
-        self.used_mib = memory["pss"]
-        self.run.add(
-            "memory of all VMs", "MiB", self.used_mib, **self.vms.labels, vms=len(self.crowd.tasks)
-        )
+        self.used_mib = memory_of(self.crowd.pids())["pss"]
+        labels = {**self.vms.labels, "vms": len(self.crowd.tasks)}
+        self.run.add("memory of all VMs", "MiB", self.used_mib, **labels)
+        self.add_memory_of_each("new", self.crowd.pids_of_each(before), labels)
         times = self.beside = self.time_jobs()
         if failure:
             self.end = f"no further VM could be made: {failure}"
@@ -164,20 +171,39 @@ class Density:
         by = change(self.alone, times)
         return by is not None and by > self.slower and chance(self.alone, times) < SIGNIFICANT
 
+    def add_memory_of_each(self, which, each, labels):
+        """A sample for each of the VMs whose processes `each` has."""
+        for pids in spread(each):
+            memory = memory_of(pids)
+            if memory["pss"]:  # otherwise it has ended
+                parts = {"PSS": memory["pss"], "shared part": memory["pss"] - memory["private"]}
+                for name, mib in {**parts, "private part": memory["private"]}.items():
+                    self.run.add(f"{name} of each {which} VM", "MiB", round(mib, 4), **labels)
+
     def measure_idle(self):
-        """Memory and CPU time of each VM, when all of them are idle."""
-        count, labels = len(self.crowd.tasks), self.vms.labels
-        if not count:
+        """Memory and CPU time of the VMs, when all of them are idle: on average, and of each."""
+        each, labels = self.crowd.pids_of_each(), self.vms.labels
+        if not each:
             return
-        vmms = self.crowd.vmm_pids()
-        memory, whole = memory_of(vmms), memory_of(self.crowd.pids())
-        before, began = processes.cpu_seconds(vmms), time.monotonic()
-        time.sleep(self.idle_s)
-        cpu = (processes.cpu_seconds(vmms) - before) / (time.monotonic() - began) / count
+        vmms = [pid for pids in each for pid in pids]
+        memory, whole, count = memory_of(vmms), memory_of(self.crowd.pids()), len(each)
         self.run.add("PSS of an idle VM", "MiB", memory["pss"] / count, **labels)
         self.run.add("of that shared", "MiB", (memory["pss"] - memory["private"]) / count, **labels)
         self.run.add("PSS of its pe-vm", "MiB", (whole["pss"] - memory["pss"]) / count, **labels)
-        self.run.add("CPU of an idle VM", "% of a core", cpu * 100, **labels)
+        shares = self.cpu_shares(each)
+        self.run.add("CPU of an idle VM", "% of a core", sum(shares) / count * 100, **labels)
+        self.add_memory_of_each("idle", each, labels)
+        for share in spread(shares):
+            self.run.add("CPU of each idle VM", "% of a core", round(share * 100, 4), **labels)
+
+    def cpu_shares(self, each):
+        """The CPU time that each VM uses in a second, in seconds."""
+        before = [(processes.cpu_seconds(pids), time.monotonic()) for pids in each]
+        time.sleep(self.idle_s)
+        return [
+            (processes.cpu_seconds(pids) - used) / (time.monotonic() - began)
+            for pids, (used, began) in zip(each, before)
+        ]
 
     def jobs_text(self):
         """How the time of jobs has changed, and whether that could end the search."""
