@@ -14,11 +14,11 @@ import pytest
 
 from fixtures import engine, processes, vmm_processes
 from fixtures.paths import TOP
-from fixtures.pe_bench import PROGRAM
+from fixtures.pe_bench import PROGRAM, of_vms
 from fixtures.waiting import eventually
 
 # Subcommands with what makes them short. Those that are not here have tests of their own: load and regress in
-# their files, scaling in test_measurements.py. compare and isolation need images that the tests do not make.
+# their files, scaling in test_measurements.py. compare and isolation need images that only tests/comparisons makes.
 ENGINE = ("--engine", engine.NAME)
 COMMANDS = {
     "task": ("task", *ENGINE, "--rounds", "1", "--cold", "--", "sleep", "8"),
