@@ -143,6 +143,15 @@ static void on_request_vm(struct admission *admission, struct admission_client *
     grant_vm(client, availability, template);
 }
 
+/* If it has the permit already, the grant is on its way, and answers the question. */
+static void say_that_it_waits(const struct admission_client *client)
+{
+    static const struct template_message waits = {.kind = TEMPLATE_RUN_WAITS};
+    struct pe_error ignored;
+    if (client->state == PERMIT_RUN_REQUESTED)
+        (void)!template_channel_send(client->fd, &waits, NULL, &ignored); /* it asks again if this fails */
+}
+
 static void on_message(struct admission *admission, struct admission_client *client,
                        const struct template_message *message)
 {
@@ -155,6 +164,9 @@ static void on_message(struct admission *admission, struct admission_client *cli
         client->requested_us = next_tick();
         client->state = PERMIT_RUN_REQUESTED;
         break;
+    case TEMPLATE_ASK_RUN:
+        say_that_it_waits(client);
+        break;
     case TEMPLATE_RELEASE:
         client->state = PERMIT_NONE;
         break;
@@ -163,7 +175,8 @@ static void on_message(struct admission *admission, struct admission_client *cli
         break;
     case TEMPLATE_GRANT_CLONE:
     case TEMPLATE_GRANT_BOOT:
-    case TEMPLATE_GRANT_RUN: /* sent by this process only */
+    case TEMPLATE_GRANT_RUN:
+    case TEMPLATE_RUN_WAITS: /* sent by this process only */
         break;
     }
 }

@@ -33,9 +33,6 @@
  * of a VM. */
 #define COPIED_OUTPUT_MAX (1u << 20)
 
-/* Timeout for the template server. It never blocks, so this fires only if it is dead. */
-#define TEMPLATE_SERVER_MS 5000
-
 /* How a step ended. */
 enum step {
     STEP_OK,
@@ -254,7 +251,7 @@ static int start_machine(struct job_state *state, struct pe_error *err)
     struct vm_snapshot snapshot = VM_SNAPSHOT_NONE;
     template_client_release(run->start_permit);
     if (template_client_request_vm(run->start_permit, run->config, state->image->name, true, err) < 0 ||
-        template_client_receive(run->start_permit, TEMPLATE_SERVER_MS, &snapshot, err) < 0)
+        template_client_receive(run->start_permit, TEMPLATE_ANSWER_MS, &snapshot, err) < 0)
         pe_log(PE_LOG_WARN, "%s", err->message);
     int failed = -1;
     if (snapshot.memory_fd >= 0 && template_client_matches(run->start_permit, state->image)) {
@@ -346,26 +343,44 @@ static enum step await_ready(struct job_state *state, struct pe_error *err)
     return step == STEP_OK ? await_ready_line(state, err) : step;
 }
 
+/* Whether the job still has to wait for the permit to run, and when to look again. Fails if there is no
+ * template server that could grant it. */
+static int wants_run_permit(struct template_client *permit, uint64_t *again_us, struct pe_error *err)
+{
+    struct vm_snapshot none;
+    int received = template_client_receive(permit, 0, &none, err);
+    if (received != 0)
+        return received < 0 ? -1 : 0;
+    return template_client_go_on_waiting(permit, again_us, err) < 0 ? -1 : 1;
+}
+
 /* If the worker has more slots than jobs run at the same time (--ahead), the job waits here, ready
- * to run. Without a template server that could grant the permit, it runs. */
+ * to run. Without a template server that could grant the permit, it runs: more jobs than intended share the
+ * CPUs then, which is better than one that waits for a server that was stopped. */
 static enum step await_run_permit(struct job_state *state, struct pe_error *err)
 {
     const struct job_run *run = state->run;
-    struct vm_snapshot none;
-    struct pe_error ignored;
-    if (!run->config->ahead || template_client_request_run(run->run_permit, run->config, &ignored) < 0)
+    struct pe_error fault;
+    uint64_t again_us = 0;
+    if (!run->config->ahead)
         return STEP_OK;
-    for (;;) {
+    int wants = template_client_request_run(run->run_permit, run->config, &fault);
+    if (wants == 0)
+        wants = wants_run_permit(run->run_permit, &again_us, &fault);
+    while (wants > 0) {
         enum ws_client_event event;
-        if (ws_client_wait(run->balancer, run->run_permit->fd, 0, false, &event, err) < 0)
+        if (ws_client_wait(run->balancer, run->run_permit->fd, again_us, false, &event, err) < 0)
             return STEP_DISCONNECTED;
-        /* After each event: a balancer that sends messages without a pause hides that the permit is there. */
-        if (template_client_receive(run->run_permit, 0, &none, &ignored) != 0)
-            return STEP_OK;
         enum step step = event == WS_CLIENT_MESSAGE ? on_message(state, err) : STEP_OK;
         if (step != STEP_OK)
             return step;
+        /* After each event: a balancer that sends messages without a pause hides that the permit is there. */
+        wants = wants_run_permit(run->run_permit, &again_us, &fault);
     }
+    if (wants < 0)
+        pe_log_traced(PE_LOG_WARN, run->message->id, trace_id(run), "the job runs without a permit: %s",
+                      fault.message);
+    return STEP_OK;
 }
 
 /* From `go` to `done`. Then the VM has to die: read_output says when. */

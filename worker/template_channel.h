@@ -4,6 +4,10 @@
  *
  * A slot sends a permit request and waits for the grant. It may then start a VM, or run a job,
  * until it sends the release. A slot that dies releases its permits, because its connections end.
+ *
+ * A grant to run may take long, because other jobs run for as long as they may. An answer does not, so a slot
+ * whose job waits asks now and then whether it still does. If the server was stopped or hangs, there is no
+ * answer, and the job runs as if there was no server.
  */
 #ifndef PE_WORKER_TEMPLATE_CHANNEL_H
 #define PE_WORKER_TEMPLATE_CHANNEL_H
@@ -19,12 +23,14 @@ enum template_message_kind {
     TEMPLATE_REQUEST_VM,     /* request: start a VM for `image`, which is then kept warm */
     TEMPLATE_REQUEST_VM_NOW, /* request: the same, for a job that waits; it is granted at once */
     TEMPLATE_REQUEST_RUN,    /* request: run a job whose VM and input are ready */
+    TEMPLATE_ASK_RUN,        /* whether that request still waits; without effect on its turn */
     TEMPLATE_RELEASE,        /* release: the VM is ready or lost, or the job has ended */
     TEMPLATE_REPORT_BROKEN,  /* the template of `image` could not be cloned */
     /* From the template server. */
     TEMPLATE_GRANT_CLONE, /* grant: clone this template, whose two files travel along */
     TEMPLATE_GRANT_BOOT,  /* grant: boot, because there is no template */
     TEMPLATE_GRANT_RUN,   /* grant: run the job */
+    TEMPLATE_RUN_WAITS,   /* the answer to TEMPLATE_ASK_RUN, unless the permit has been granted */
 };
 
 struct template_message {

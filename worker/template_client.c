@@ -4,6 +4,7 @@
 #include "worker/template_client.h"
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "worker/template_channel.h"
 
 #include <errno.h>
@@ -55,7 +56,33 @@ int template_client_request_run(struct template_client *client, const struct wor
                                 struct pe_error *err)
 {
     static const struct template_message message = {.kind = TEMPLATE_REQUEST_RUN};
-    return request(client, config, &message, err);
+    if (request(client, config, &message, err) < 0)
+        return -1;
+    client->asked = false;
+    client->ask_us = pe_now_us() + TEMPLATE_ANSWER_MS * 1000ull;
+    return 0;
+}
+
+static int ask(struct template_client *client, struct pe_error *err)
+{
+    static const struct template_message message = {.kind = TEMPLATE_ASK_RUN};
+    if (client->asked)
+        return pe_fail(err, PE_ERR_TIMEOUT, "the template server does not answer");
+    if (template_channel_send(client->fd, &message, NULL, err) < 0)
+        return -1;
+    client->asked = true;
+    client->ask_us = pe_now_us() + TEMPLATE_ANSWER_MS * 1000ull;
+    return 0;
+}
+
+int template_client_go_on_waiting(struct template_client *client, uint64_t *again_us, struct pe_error *err)
+{
+    if (pe_now_us() >= client->ask_us && ask(client, err) < 0) {
+        template_client_close(client);
+        return -1;
+    }
+    *again_us = client->ask_us;
+    return 0;
 }
 
 int template_client_receive(struct template_client *client, int wait_ms, struct vm_snapshot *snapshot,
@@ -69,12 +96,16 @@ int template_client_receive(struct template_client *client, int wait_ms, struct 
     int received = template_channel_receive(client->fd, &message, snapshot, err);
     if (received < 0)
         template_client_close(client);
-    if (received > 0) {
-        client->requested = false;
-        client->granted = true;
-        memcpy(client->identity, message.identity, sizeof client->identity);
+    if (received <= 0)
+        return received;
+    if (message.kind == TEMPLATE_RUN_WAITS) {
+        client->asked = false;
+        return 0;
     }
-    return received;
+    client->requested = false;
+    client->granted = true;
+    memcpy(client->identity, message.identity, sizeof client->identity);
+    return 1;
 }
 
 bool template_client_matches(const struct template_client *client, const struct pe_image *image)

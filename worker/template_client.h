@@ -12,10 +12,16 @@
 
 #include <stdbool.h>
 
+/* In this time the template server has answered. It never blocks, so a later answer means that it is stopped,
+ * hangs or is dead. */
+#define TEMPLATE_ANSWER_MS 5000u
+
 struct template_client {
     int fd;                                /* -1 if it is not connected */
     bool requested;                        /* the grant is due: `fd` becomes readable */
     bool granted;                          /* this slot holds the permit */
+    bool asked;                            /* the server has not answered yet that the request waits */
+    uint64_t ask_us;                       /* when it is asked (pe_now_us), or has answered at the latest */
     char identity[PE_IMAGE_IDENTITY_SIZE]; /* identity of the image of the template received last */
 };
 
@@ -31,6 +37,13 @@ int template_client_request_vm(struct template_client *client, const struct work
  * does. */
 int template_client_request_run(struct template_client *client, const struct worker_config *config,
                                 struct pe_error *err) PE_MUST_CHECK;
+
+/* Go on waiting for the permit to run: for as long as other jobs have it, but not for a template server that
+ * does not answer. It is asked every TEMPLATE_ANSWER_MS. `*again_us` is when this has to be called again
+ * (pe_now_us), after template_client_receive. Fails with PE_ERR_TIMEOUT, at most two times TEMPLATE_ANSWER_MS
+ * after the last sign of life, and with PE_ERR_INTERNAL if the server is gone; the client is then closed. */
+int template_client_go_on_waiting(struct template_client *client, uint64_t *again_us,
+                                  struct pe_error *err) PE_MUST_CHECK;
 
 /* Receive the grant, waiting for it at most `wait_ms` milliseconds. Returns 1 if it arrived;
  * `*snapshot` is then the caller's, and VM_SNAPSHOT_NONE means that the VM has to boot. Returns 0

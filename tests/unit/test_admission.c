@@ -94,6 +94,16 @@ static bool gets_permit(struct template_client *client)
     return client->fd >= 0 && template_client_receive(client, WAIT_MS, &none, &err) == 1;
 }
 
+/* The time in which the server answers is over. Returns what the slot does: 0 if it goes on waiting. */
+static int wait_for_answer(struct template_client *client, struct pe_error *err)
+{
+    uint64_t again_us = 0;
+    client->ask_us = pe_now_us();
+    int failed = template_client_go_on_waiting(client, &again_us, err);
+    assert_true(failed || again_us > pe_now_us());
+    return failed;
+}
+
 /* ---- tests ---- */
 
 static int set_up(void **state)
@@ -190,6 +200,67 @@ static void a_slot_that_waits_no_more_leaves_its_turn_to_the_next(void **state)
     template_client_close(&third);
 }
 
+static void a_job_waits_for_its_turn_as_long_as_the_server_answers(void **state)
+{
+    (void)state;
+    struct template_client first = TEMPLATE_CLIENT_NONE, second = TEMPLATE_CLIENT_NONE,
+                           third = TEMPLATE_CLIENT_NONE;
+    struct pe_error err;
+    request_run(&first);
+    request_run(&second);
+    request_run(&third);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(wait_for_answer(&second, &err), 0);
+        serve();
+        assert_false(gets_permit(&second));
+    }
+    assert_int_equal(wait_for_answer(&second, &err), 0);
+    template_client_release(&first);
+    serve(); /* the question, and then the grant: it has not lost its turn */
+    assert_false(gets_permit(&second));
+    assert_true(gets_permit(&second));
+    assert_false(gets_permit(&third));
+    template_client_close(&first);
+    template_client_close(&second);
+    template_client_close(&third);
+}
+
+static void a_grant_answers_a_question_that_comes_too_late(void **state)
+{
+    (void)state;
+    struct template_client client = TEMPLATE_CLIENT_NONE, next = TEMPLATE_CLIENT_NONE;
+    struct pe_error err;
+    request_run(&client); /* granted */
+    assert_int_equal(wait_for_answer(&client, &err), 0);
+    serve();
+    assert_true(gets_permit(&client));
+    template_client_release(&client);
+    request_run(&next);
+    assert_true(gets_permit(&next));
+    request_run(&client); /* no answer of before is left */
+    assert_false(gets_permit(&client));
+    template_client_close(&client);
+    template_client_close(&next);
+}
+
+static void a_job_does_not_wait_for_a_server_that_hangs(void **state)
+{
+    (void)state;
+    struct template_client first = TEMPLATE_CLIENT_NONE, second = TEMPLATE_CLIENT_NONE;
+    struct pe_error err;
+    request_run(&first);
+    request_run(&second);
+    assert_int_equal(wait_for_answer(&second, &err), 0);
+    assert_int_equal(wait_for_answer(&second, &err), -1);
+    assert_error(err, PE_ERR_TIMEOUT, "does not answer");
+    assert_int_equal(second.fd, -1);
+    template_client_release(&second); /* it ran without one */
+    serve();                          /* the question, for which there is no reader any more */
+    serve();
+    assert_int_equal(admission.count, 1);
+    template_client_close(&first);
+}
+
 static void a_template_that_is_still_made_holds_up_no_job_and_nobody_behind_it(void **state)
 {
     (void)state;
@@ -216,6 +287,9 @@ int main(void)
         WITH_SERVER(a_server_that_has_gone_is_noticed_at_once),
         WITH_SERVER(a_permit_comes_when_the_one_who_has_it_releases_it_or_dies),
         WITH_SERVER(a_slot_that_waits_no_more_leaves_its_turn_to_the_next),
+        WITH_SERVER(a_job_waits_for_its_turn_as_long_as_the_server_answers),
+        WITH_SERVER(a_grant_answers_a_question_that_comes_too_late),
+        WITH_SERVER(a_job_does_not_wait_for_a_server_that_hangs),
         WITH_SERVER(a_template_that_is_still_made_holds_up_no_job_and_nobody_behind_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
