@@ -315,6 +315,7 @@ test_shim_answer_SRC := guest-init/shim_answer.c
 test_stack_guard_SRC := guest-init/stack_guard.c
 test_store_redis_SRC := lb/core/store_redis_reply.c
 test_syscall_filter_SRC := worker/vmm/syscall_filter.c $(wildcard worker/vmm/syscalls_*.c)
+test_template_cache_SRC := worker/template_cache.c worker/template_channel.c
 test_template_disk_SRC := worker/template_disk.c worker/vmm/sparse_copy.c
 test_template_key_SRC := worker/template_key.c worker/job/bundle.c worker/job/seccomp_profile.c
 test_tree_directory_SRC := image/tree_directory.c

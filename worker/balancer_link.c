@@ -16,6 +16,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -280,13 +281,32 @@ int balancer_link_start(const struct worker_config *config, const char *path, st
     return 0;
 }
 
+static int await_answer(int fd, int wait_ms, struct pe_error *err)
+{
+    const uint64_t deadline_us = pe_now_us() + (uint64_t)wait_ms * 1000;
+    struct pollfd answer = {.fd = fd, .events = POLLIN};
+    for (;;) {
+        const uint64_t now_us = pe_now_us();
+        const int left_ms = deadline_us > now_us ? (int)((deadline_us - now_us + 999) / 1000) : 0;
+        const int ready = poll(&answer, 1, left_ms);
+        if (ready > 0)
+            return 0;
+        if (ready == 0)
+            return pe_fail(err, PE_ERR_LOST, "the process that connects to the balancer does not answer");
+        if (errno != EINTR)
+            return pe_fail_errno(err, "cannot wait for the process that connects to the balancer");
+    }
+}
+
 /* Receive the answer of a link. `view` stays as it was if there is none. */
-static int receive(int fd, struct balancer_view *view, struct pe_error *err)
+static int receive(int fd, int wait_ms, struct balancer_view *view, struct pe_error *err)
 {
     struct answer answer;
     int connection = -1;
     size_t count = 0;
     ssize_t n = -1;
+    if (await_answer(fd, wait_ms, err) < 0)
+        return -1;
     do
         n = pe_fd_message_receive(fd, &answer, sizeof answer, &connection, 1, &count);
     while (n < 0 && errno == EINTR);
@@ -303,16 +323,16 @@ static int receive(int fd, struct balancer_view *view, struct pe_error *err)
     return pe_fail(err, PE_ERR_LOST, "the process that connects to the balancer has ended");
 }
 
-int balancer_link_receive(int fd, struct pe_error *err)
+int balancer_link_receive(int fd, int wait_ms, struct pe_error *err)
 {
     struct balancer_view ignored;
-    return receive(fd, &ignored, err);
+    return receive(fd, wait_ms, &ignored, err);
 }
 
 int balancer_link_look(int fd, struct balancer_view *view, struct pe_error *err)
 {
     *view = (struct balancer_view){.stage = BALANCER_UNKNOWN};
-    pe_autoclose int connection = receive(fd, view, err);
+    pe_autoclose int connection = receive(fd, BALANCER_LINK_MS, view, err);
     return connection < 0 ? -1 : 0;
 }
 

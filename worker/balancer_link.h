@@ -16,6 +16,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* In this time a link has connected, or has said why not: it keeps limits of its own below this one. If it
+ * has not, it was stopped, or it waits for a balancer behind a UNIX socket that was. */
+#define BALANCER_LINK_MS 60000
+
 /* A link as its parent sees it. */
 struct balancer_link {
     pid_t pid; /* 0: there is none */
@@ -30,10 +34,10 @@ int balancer_link_start(const struct worker_config *config, const char *path, st
                         struct pe_error *err) PE_MUST_CHECK;
 
 /* Wait until the link has a connection, and return it: a nonblocking stream socket, which the caller owns.
- * May be called in another process than the parent, which got `fd`. PE_ERR_LOST if nobody answers or
- * the upgrade is refused, PE_ERR_INVALID if the token is refused or the certificate is not right, and
- * PE_ERR_MALFORMED if the response is not HTTP. */
-int balancer_link_receive(int fd, struct pe_error *err) PE_MUST_CHECK;
+ * May be called in another process than the parent, which got `fd`. PE_ERR_LOST if nobody answers, also the
+ * link within `wait_ms` milliseconds, or the upgrade is refused, PE_ERR_INVALID if the token is refused or
+ * the certificate is not right, and PE_ERR_MALFORMED if the response is not HTTP. */
+int balancer_link_receive(int fd, int wait_ms, struct pe_error *err) PE_MUST_CHECK;
 
 /* Give up the rights that a link does not need, in a process whose parent is `parent`: what remains is
  * resolving names and connecting to other hosts. `what` names the process in errors. PE_ERR_INTERNAL if the

@@ -91,14 +91,15 @@ static void connect_some(struct balancers *balancers, struct balancer *balancer)
             return;
         balancer->answer_fd =
             slot_helper_link_balancer(balancers->config->helper, number_of(balancers, balancer), &err);
+        balancer->answer_us = pe_now_us() + BALANCER_LINK_MS * 1000ull;
         if (balancer->answer_fd < 0)
             lose(balancers, balancer, &err);
         return;
     }
     struct pollfd answer = {.fd = balancer->answer_fd, .events = POLLIN};
-    if (poll(&answer, 1, 0) <= 0)
+    if (poll(&answer, 1, 0) <= 0 && pe_now_us() < balancer->answer_us)
         return;
-    int connection = balancer_link_receive(balancer->answer_fd, &err);
+    int connection = balancer_link_receive(balancer->answer_fd, 0, &err);
     pe_cleanup_close(&balancer->answer_fd);
     balancer->answer_fd = -1;
     balancer->client = connection < 0 ? NULL : ws_client_open(connection, &err);
@@ -251,8 +252,8 @@ static size_t watch(void *context, struct pollfd *fds, uint64_t *wake_us)
                                                : (struct pollfd){.fd = balancer->answer_fd, .events = POLLIN};
         if (entry.fd >= 0 && entry.events)
             fds[count++] = entry;
-        if (!balancer->client && balancer->answer_fd < 0)
-            wake_at(wake_us, balancer->connect_us);
+        if (!balancer->client)
+            wake_at(wake_us, balancer->answer_fd < 0 ? balancer->connect_us : balancer->answer_us);
         if (balancer->client && balancer->offer_us)
             wake_at(wake_us, balancer->offer_us);
     }

@@ -24,6 +24,7 @@
 struct balancer {
     struct ws_client *client; /* NULL: not connected */
     int answer_fd;            /* while a link connects: for balancer_link_receive; else -1 */
+    uint64_t answer_us;       /* when that link has said something, or never will */
     uint64_t connect_us;      /* when to connect next */
     uint64_t connected_us;    /* with `client`: since when */
     struct retry retry;

@@ -190,7 +190,7 @@ static int connect_balancer(const struct worker_config *config, struct balancer_
     if (balancer_link_start(config, PE_CONTROL_PATH, link, err) < 0)
         return -1;
     pe_autoclose int answer = link->fd;
-    int connection = balancer_link_receive(answer, err);
+    int connection = balancer_link_receive(answer, BALANCER_LINK_MS, err);
     if (!balancer_link_stays(config))
         balancer_link_end(link);
     return connection;

@@ -229,7 +229,7 @@ static void on_job(struct slot *slot, const struct pe_message *message)
 static bool is_usable(const struct slot *slot, struct pe_error *err)
 {
     if (slot->config->helper->lost)
-        pe_fail(err, PE_ERR_LOST, "the helper of this slot has ended; both start again");
+        pe_fail(err, PE_ERR_LOST, "the helper of this slot has ended or does not answer; both start again");
     else if (!slot_rights_fit_store(slot->config))
         pe_fail(err, PE_ERR_LOST, "the image store %s is another one now; this slot starts again",
                 slot->config->store);

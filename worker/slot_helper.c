@@ -9,12 +9,25 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
-static int lost(struct slot_helper *helper, struct pe_error *err)
+int slot_helper_set_patience(int fd, unsigned patience_ms, struct pe_error *err)
 {
+    const struct timeval wait = {patience_ms / 1000, (long)(patience_ms % 1000) * 1000};
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0)
+        return 0;
+    return pe_fail_errno(err, "cannot limit the wait for the helper of a slot");
+}
+
+/* `n` is what was sent or received, -1 if it was nothing. */
+static int lost(struct slot_helper *helper, ssize_t n, struct pe_error *err)
+{
+    const bool is_silent = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
     helper->lost = true;
-    return pe_fail(err, PE_ERR_LOST, "the helper process of this slot has ended");
+    return pe_fail(err, PE_ERR_LOST, "the helper process of this slot %s",
+                   is_silent ? "does not answer" : "has ended");
 }
 
 static void close_all(const int *fds, size_t count)
@@ -26,10 +39,10 @@ static void close_all(const int *fds, size_t count)
 static int send_request(struct slot_helper *helper, const struct slot_request *request, const int *fds,
                         size_t count, struct pe_error *err)
 {
-    if (helper->lost ||
-        pe_fd_message_send(helper->fd, request, sizeof *request, fds, count) != (ssize_t)sizeof *request)
-        return lost(helper, err);
-    return 0;
+    if (helper->lost)
+        return lost(helper, 0, err);
+    ssize_t n = pe_fd_message_send(helper->fd, request, sizeof *request, fds, count);
+    return n == (ssize_t)sizeof *request ? 0 : lost(helper, n, err);
 }
 
 /* Wait for a reply, which has to have `expected` descriptors unless it is an error. */
@@ -48,8 +61,9 @@ static int receive_reply(struct slot_helper *helper, struct slot_reply *reply, i
     }
     if (n == (ssize_t)sizeof *reply && received == expected)
         return 0;
+    lost(helper, n, err);
     close_all(got, received);
-    return lost(helper, err);
+    return -1;
 }
 
 /* The helper answers in the order of the requests. */

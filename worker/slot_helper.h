@@ -23,10 +23,16 @@
 
 #include <sys/types.h>
 
+/* In this time the helper has answered any request. It takes the longest for saving a VM (VM_SAVE_MS), and
+ * keeps limits of its own below this one, so a helper that has not answered was stopped, or hangs. Then the
+ * slot ends as if the helper had, and the supervisor starts it again with another helper. The old one ends
+ * with its VM as soon as it goes on. */
+#define SLOT_HELPER_ANSWER_MS 120000u
+
 /* The slot's end. */
 struct slot_helper {
     int fd;     /* socket to the helper */
-    bool lost;  /* the helper has ended, and the slot can start no VM any more */
+    bool lost;  /* the helper has ended or does not answer, and the slot can start no VM any more */
     bool kills; /* the reply to slot_helper_begin_kill_vm has not been read yet */
 };
 
@@ -34,6 +40,10 @@ struct slot_helper {
  * be complete. PE_ERR_INTERNAL if the process cannot be made. */
 int slot_helper_start(const struct worker_config *config, struct slot_helper *helper,
                       struct pe_error *err) PE_MUST_CHECK;
+
+/* Let requests over `fd`, the socket to a helper, fail with PE_ERR_LOST if the answer takes longer than so
+ * many milliseconds. PE_ERR_INTERNAL if `fd` is no socket. */
+int slot_helper_set_patience(int fd, unsigned patience_ms, struct pe_error *err) PE_MUST_CHECK;
 
 /* Start a VM: a clone of `snapshot`, or a boot if it is NULL. Of `spec`, only the descriptors and `savable`
  * count. `*vm` gets the serial port and the log, and has to be killed with slot_helper_kill_vm. Errors are

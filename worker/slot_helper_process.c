@@ -291,16 +291,17 @@ int slot_helper_start(const struct worker_config *config, struct slot_helper *he
     *helper = (struct slot_helper){.fd = -1};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return pe_fail_errno(err, "cannot make a socket for the helper of a slot");
+    pe_autoclose int ours = pair[0];
+    pe_autoclose int theirs = pair[1];
+    if (slot_helper_set_patience(ours, SLOT_HELPER_ANSWER_MS, err) < 0)
+        return -1;
     pid_t pid = fork();
     if (pid == 0) {
-        close(pair[0]);
-        run(config, pair[1], slot);
+        close(ours);
+        run(config, theirs, slot);
     }
-    close(pair[1]);
-    if (pid < 0) {
-        close(pair[0]);
+    if (pid < 0)
         return pe_fail_errno(err, "cannot fork the helper of a slot");
-    }
-    helper->fd = pair[0];
+    helper->fd = pe_steal_fd(&ours);
     return 0;
 }

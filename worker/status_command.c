@@ -41,6 +41,7 @@ static int connect_worker(const char *path, struct pe_error *err)
         return pe_fail(err, PE_ERR_TOO_LARGE, "the path %s is too long for a socket", path);
     pe_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0 && /* of connect(2) */
         connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
         return pe_steal_fd(&fd);
     if (errno == EACCES || errno == EPERM)

@@ -217,6 +217,7 @@ static void note_search(struct supervisor *supervisor, int status)
     signal_all(supervisor, supervisor->slots, SIGTERM);
 }
 
+/* Kill a child that has nothing to finish. It need not be able to react, and its own children end with it. */
 static void end_child(struct child *child)
 {
     if (child->pid && kill(child->pid, SIGKILL) == 0)
@@ -323,9 +324,8 @@ static void go_on_switching(struct supervisor *supervisor)
     if (running(supervisor, supervisor->slots)) {
         if (pe_now_us() >= supervisor->switch_deadline_us)
             signal_all(supervisor, supervisor->slots, SIGKILL);
-    } else if (template_server_of(supervisor)->pid) {
-        kill(template_server_of(supervisor)->pid, SIGTERM);
     } else {
+        end_child(template_server_of(supervisor));
         use_new_engine(supervisor);
     }
 }
@@ -363,8 +363,8 @@ static void go_on_pausing(struct supervisor *supervisor)
         pe_log(PE_LOG_INFO, "the jobs that still run are given back to the balancer");
         supervisor->pause_deadline_us = UINT64_MAX;
         signal_all(supervisor, supervisor->slots, SIGKILL);
-    } else if (template_server_of(supervisor)->pid) {
-        kill(template_server_of(supervisor)->pid, SIGTERM);
+    } else {
+        end_child(template_server_of(supervisor));
     }
 }
 
@@ -420,11 +420,7 @@ static void drain(struct supervisor *supervisor)
     for (size_t i = 0; i < BALANCERS_MAX; i++)
         if (registration_of(supervisor, i)->pid)
             kill(registration_of(supervisor, i)->pid, SIGTERM);
-    if (await_end(supervisor, supervisor->slots, deadline_us)) {
-        if (template_server_of(supervisor)->pid)
-            kill(template_server_of(supervisor)->pid, SIGTERM);
-        (void)await_end(supervisor, supervisor->slots + 1, deadline_us);
-    }
+    (void)await_end(supervisor, supervisor->slots, deadline_us);
     signal_all(supervisor, supervisor->count, SIGKILL);
     while (wait(NULL) > 0 || errno == EINTR)
         ;

@@ -173,9 +173,24 @@ static void reap_makers(struct template_cache *cache)
                 cache->items[i].maker.pid = 0;
 }
 
+/* One that hangs would keep the others from being made, and slots from a VM of their image. */
+static void kill_late_makers(struct template_cache *cache)
+{
+    for (size_t i = 0; i < cache->count; i++) {
+        struct template_maker *maker = &cache->items[i].maker;
+        if (!maker->pid || pe_now_us() < maker->until_us)
+            continue;
+        pe_log(PE_LOG_ERROR, "the process that makes a template for %s does not end, and is killed",
+               cache->items[i].image);
+        kill(maker->pid, SIGKILL);
+        maker->until_us = UINT64_MAX;
+    }
+}
+
 void template_cache_maintain(struct template_cache *cache)
 {
     make_room(cache);
+    kill_late_makers(cache);
     reap_makers(cache);
 }
 

@@ -70,8 +70,8 @@ size_t template_cache_list_fds(const struct template_cache *cache, struct pollfd
  * them and poll(2) completed them. The cache must not have changed in between. */
 void template_cache_dispatch(struct template_cache *cache, const struct pollfd *fds);
 
-/* Reap makers that have exited, and drop templates while all together exceed config->template_mib.
- */
+/* Reap makers that have exited, kill those that do not, and drop templates while all together exceed
+ * config->template_mib. To be called at least every TEMPLATE_RETRY_US. */
 void template_cache_maintain(struct template_cache *cache);
 
 /* Kill the makers. */

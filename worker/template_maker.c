@@ -49,7 +49,8 @@ static int prepare(const struct worker_config *worker, const struct pe_image *im
     prctl(PR_SET_NAME, "pe-template");
     config.helper = &helper;
     config.vm.jail = NULL; /* its descriptors are closed */
-    if (slot_rights_drop(&config, &helper.fd, &err) == 0 && boot_and_save(&config, image, &err) == 0)
+    if (slot_helper_set_patience(fd, SLOT_HELPER_ANSWER_MS, &err) == 0 &&
+        slot_rights_drop(&config, &helper.fd, &err) == 0 && boot_and_save(&config, image, &err) == 0)
         return 0;
     pe_log(PE_LOG_ERROR, "the VM of a template for %s: %s", image->name, err.message);
     return 1;
@@ -131,6 +132,6 @@ int template_maker_start(const struct worker_config *config, const struct pe_ima
         close(pair[0]);
         return pe_fail_errno(err, "cannot fork a template maker");
     }
-    *maker = (struct template_maker){.pid = pid, .fd = pair[0]};
+    *maker = (struct template_maker){.pid = pid, .fd = pair[0], .until_us = pe_now_us() + TEMPLATE_MAKER_US};
     return 0;
 }

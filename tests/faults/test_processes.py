@@ -8,9 +8,10 @@ import time
 
 import pytest
 
-from fixtures import processes
+from fixtures import engine, processes
 from fixtures.far_service import Puzzle
-from fixtures.waiting import Background
+from fixtures.service import Service
+from fixtures.waiting import PATIENCE, Background
 
 PING_SECONDS = 5  # PE_SLOT_PING_MS
 
@@ -81,6 +82,26 @@ def test_a_process_that_is_stopped_for_a_moment_costs_only_time(far, who):
     response = pending.done()
     assert puzzle.is_answered_by(response), (response.status, response.body[:500])
     assert far.metric("pe_jobs_lost_total") == lost
+
+
+@pytest.fixture
+def with_a_spare_slot():
+    """A service whose worker has one more slot than it runs jobs (--ahead), so that jobs wait for a permit."""
+    service = Service(*engine.OPTIONS, "--ahead", "1", slots=1)
+    yield service
+    service.close()
+
+
+def test_a_template_server_that_stands_still_holds_up_neither_jobs_nor_the_end_of_the_worker(
+    with_a_spare_slot,
+):
+    service = with_a_spare_slot
+    (server,) = service.worker.named("pe-templates")
+    os.kill(server, signal.SIGSTOP)
+    assert service.run("echo runs").stdout == b"runs\n"
+    service.worker.wait_for_log("the job runs without a permit: the template server does not answer")
+    service.worker.process.terminate()
+    assert service.worker.process.wait(PATIENCE) == 0
 
 
 def test_a_whole_service_that_was_suspended_loses_no_connection_and_no_job(far):

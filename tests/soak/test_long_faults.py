@@ -47,6 +47,22 @@ def test_the_job_of_a_slot_that_stands_still_is_run_by_another_slot_and_answered
         os.kill(slot, signal.SIGCONT)
 
 
+def test_slots_whose_helpers_stand_still_begin_again_with_others(far):
+    below = processes.descendants(far.worker.process.pid)
+    helpers = [pid for pid in below if processes.command_name(pid) == "pe-slot-helper"]
+    assert len(helpers) == far.slots
+    for pid in helpers:
+        os.kill(pid, signal.SIGSTOP)
+    for number in range(far.slots):  # each one has a VM already, but cannot end it
+        far.solve(Puzzle(number))
+    far.worker.wait_for_log("the helper of this slot has ended or does not answer")
+    far.wait_for_full_capacity()
+    far.solve(Puzzle(4))
+    for pid in helpers:
+        os.kill(pid, signal.SIGCONT)
+    processes.wait_until_gone(helpers, "helpers whose slots have ended")
+
+
 def test_a_balancer_that_stands_still_has_its_workers_back_and_answers_its_clients(far):
     puzzle = Puzzle(3, seconds=1)
     pending = begin(far, puzzle)

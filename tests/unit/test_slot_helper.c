@@ -25,6 +25,7 @@
 
 #define MEMORY_MIB 3u
 #define WAIT_MS 180000
+#define SILENCE_MS 50
 
 /* ---- stand-ins for the parts that start VMs, which run in the helper ---- */
 
@@ -302,11 +303,45 @@ static void connections_are_those_of_the_configuration(void **state)
     struct pe_error err;
     pe_autoclose int link = slot_helper_link_balancer(&devices->helper, 0, &err);
     assert_true(link >= 0);
-    assert_int_equal(balancer_link_receive(link, &err), -1);
+    assert_int_equal(balancer_link_receive(link, BALANCER_LINK_MS, &err), -1);
     assert_int_equal(err.kind, PE_ERR_LOST);
     assert_non_null(strstr(err.message, "cannot connect to the balancer at http://127.0.0.1:1"));
     assert_int_equal(slot_helper_connect_templates(&devices->helper, &err), -1);
     assert_string_equal(err.message, "nobody listens");
+}
+
+/* The other end of the socket is open, and nobody reads there, as if the process was stopped. */
+static void a_helper_that_stands_still_is_not_waited_for_and_the_slot_begins_again(void **state)
+{
+    const struct devices *devices = *state;
+    const struct vm_spec spec = spec_of(devices);
+    struct pe_error err;
+    struct vm vm;
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(slot_helper_set_patience(pair[0], SILENCE_MS, &err), 0);
+    struct slot_helper helper = {.fd = pair[0]};
+    assert_int_equal(slot_helper_start_vm(&helper, &spec, NULL, &vm, &err), -1);
+    assert_error(err, PE_ERR_LOST, "does not answer");
+    assert_true(helper.lost);
+    struct slot_helper another = {.fd = pair[0]};
+    vm = (struct vm){.pid = 1, .serial_fd = -1, .log_fd = -1};
+    slot_helper_kill_vm(&another, &vm);
+    assert_true(another.lost);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void a_link_that_stands_still_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct pe_error err;
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(balancer_link_receive(pair[0], SILENCE_MS, &err), -1);
+    assert_error(err, PE_ERR_LOST, "does not answer");
+    close(pair[0]);
+    close(pair[1]);
 }
 
 static void an_answer_has_nothing_of_the_stack_of_the_helper(void **state)
@@ -412,6 +447,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_that_a_vmm_started_outlives_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_descriptors_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connections_are_those_of_the_configuration, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_helper_that_stands_still_is_not_waited_for_and_the_slot_begins_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_link_that_stands_still_is_not_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_answer_has_nothing_of_the_stack_of_the_helper, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_slot_gets_only_so_many_connections, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_maker_of_a_template_saves_one_vm, set_up, tear_down),

@@ -88,7 +88,7 @@ static void closed_with(unsigned code, const char *reason, struct pe_error *err,
     struct balancer_link link;
     assert_int_equal(balancer_link_start(&config, PE_SLOT_PATH, &link, err), 0);
     pe_autoclose int answer = link.fd;
-    int connection = balancer_link_receive(answer, err);
+    int connection = balancer_link_receive(answer, BALANCER_LINK_MS, err);
     struct ws_client *client = connection < 0 ? NULL : ws_client_open(connection, err);
     if (!client)
         fail_msg("%s", err->message);
