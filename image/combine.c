@@ -290,6 +290,18 @@ static int publish(struct combining *state, struct store_writer *writer, uint64_
     return failed;
 }
 
+/* The data of the first image is copied as it is, so that of the others is compressed in the same way. */
+static int create_image(struct combining *state, const char *path, struct pe_error *err)
+{
+    char first[PATH_MAX];
+    enum squashfs_compressor compressor = SQUASHFS_LZ4;
+    rootfs_path(state, state->parts[0], first);
+    if (squashfs_compressor_of(first, &compressor, err) < 0)
+        return -1;
+    state->squashfs = squashfs_image_create(path, compressor, err);
+    return state->squashfs ? 0 : -1;
+}
+
 int combine_images(const struct combine_options *options, char *const *names, size_t count,
                    struct combine_result *result, struct pe_error *err)
 {
@@ -304,7 +316,7 @@ int combine_images(const struct combine_options *options, char *const *names, si
         return pe_fail_errno(err, "out of memory");
     progress_begin(options->progress, "combining", 0);
     if (find_parts(&state, names, count, err) < 0 || store_writer_begin(options->store, &writer, err) < 0 ||
-        tree_init(&state.tree, err) < 0 || !(state.squashfs = squashfs_image_create(writer.rootfs, err)) ||
+        tree_init(&state.tree, err) < 0 || create_image(&state, writer.rootfs, err) < 0 ||
         adopt_first(&state, err) < 0)
         return -1;
     for (size_t i = 1; i < count; i++)

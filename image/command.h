@@ -32,6 +32,12 @@ struct command_store {
         "json", 0, NULL, "print the result as JSON, and nothing else", PE_OPTION_FLAG, &(json) \
     }
 
+#define COMMAND_COMPRESS_OPTION(compressor)                                                          \
+    {                                                                                                \
+        "compress", 0, "KIND", "lz4, which is unpacked sooner (default), or zstd, which is smaller", \
+            PE_OPTION_TEXT, &(compressor)                                                            \
+    }
+
 #define COMMAND_MAX_MIB_OPTION(mib, help)                   \
     {                                                       \
         "max-mib", 0, "MIB", help, PE_OPTION_NUMBER, &(mib) \

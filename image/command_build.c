@@ -76,7 +76,9 @@ static int find_recipe(const char *argument, const char *script, char *path, siz
 int command_build(int argc, char **argv, struct pe_error *err)
 {
     struct command_store store = {0};
-    const struct pe_option options[] = {COMMAND_STORE_OPTION(store), {0}};
+    const char *compressor = "lz4";
+    const struct pe_option options[] = {
+        COMMAND_COMPRESS_OPTION(compressor), COMMAND_STORE_OPTION(store), {0}};
     const struct pe_program program = {
         .name = "pe-image build",
         .usage = "[options] RECIPE",
@@ -97,6 +99,6 @@ int command_build(int argc, char **argv, struct pe_error *err)
     if (size < 0)
         return pe_fail_errno(err, "cannot find the path of this program in /proc/self/exe");
     self[size] = '\0';
-    execl(script, script, recipe, store.path, self, (char *)NULL);
+    execl(script, script, recipe, store.path, self, compressor, (char *)NULL);
     return pe_fail_errno(err, "cannot start %s", script);
 }

@@ -161,7 +161,7 @@ static int write_rootfs(struct flattening *state, const char *path, struct flatt
     pe_autosquashfs struct squashfs_image *squashfs = NULL;
     progress_begin(state->progress, "checking", total_size(state, last));
     if (scan(state, 0, last, &rules, &unpacked_left, &result->counts, err) < 0 ||
-        !(squashfs = squashfs_image_create(path, err)))
+        !(squashfs = squashfs_image_create(path, state->options->compressor, err)))
         return -1;
     rules.squashfs = squashfs;
     progress_begin(state->progress, "writing", total_size(state, state->count));

@@ -8,6 +8,7 @@
 #include "codec/sha256.h"
 #include "image/layer.h"
 #include "image/progress.h"
+#include "image/squashfs_compressor.h"
 #include "image/stream.h"
 
 #include <stdbool.h>
@@ -23,6 +24,7 @@ struct flatten_options {
     bool whiteouts;     /* the tars are layers, in which names with ".wh." are whiteouts */
     bool keep_devices;  /* keep device nodes, FIFOs and sockets, except below /dev */
     uint64_t bytes_max; /* limit for the size of the unpacked tars, and for that of their files */
+    enum squashfs_compressor compressor;
     const char *paths[FLATTEN_PATHS_MAX]; /* paths to look up in the result; NULL: none */
 };
 

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "image/catalog_entry.h"
 #include "image/placeholders.h"
+#include "image/squashfs_compressor.h"
 #include "proto/job_spec.h"
 #include "proto/limits.h"
 
@@ -13,7 +14,7 @@
 #include <string.h>
 
 #define OWN_OPTIONS_MAX 4
-#define COMMON_OPTIONS 11
+#define COMMON_OPTIONS 12
 #define FULL_NAME_MAX (PE_IMAGE_NAME_MAX + 8)
 
 int import_arguments_parse(struct import_arguments *arguments, const struct pe_program *program, int argc,
@@ -28,6 +29,7 @@ int import_arguments_parse(struct import_arguments *arguments, const struct pe_p
         IMPORT_FIELD_OPTIONS(*arguments),
         {"devices", 0, NULL, "keep device nodes, FIFOs and sockets outside of /dev", PE_OPTION_FLAG,
          &arguments->devices},
+        COMMAND_COMPRESS_OPTION(arguments->compressor),
         COMMAND_MAX_MIB_OPTION(arguments->max_mib, "refuse an image that unpacks to more (default: 32768)"),
         COMMAND_JSON_OPTION(arguments->json),
         COMMAND_STORE_OPTION(arguments->store),
@@ -121,6 +123,9 @@ int import_arguments_resolve(struct import_arguments *arguments, const char *nam
     if (!arguments->import.overrides)
         return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
     if (import_arguments_fields(arguments, full_name, arguments->import.overrides, err) < 0)
+        return -1;
+    if (arguments->compressor &&
+        squashfs_compressor_parse(arguments->compressor, &arguments->import.flatten.compressor, err) < 0)
         return -1;
     if (platform_parse(arguments->architecture, &arguments->import.choice.machine, err) < 0)
         return -1;

@@ -30,7 +30,7 @@
 
 struct import_arguments {
     /* As given on the command line; NULL, false or 0 when not given. */
-    const char *name, *architecture, *metadata, *description, *command, *working_dir, *reference;
+    const char *name, *architecture, *metadata, *description, *command, *working_dir, *reference, *compressor;
     struct pe_option_list env;
     struct command_store store;
     bool json, devices, plain_http;

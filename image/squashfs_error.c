@@ -14,7 +14,8 @@ static const char *describe(int code)
     case SQFS_ERROR_COMPRESSOR:
         return "compression failed";
     case SQFS_ERROR_UNSUPPORTED:
-        return "this libsquashfs was built without zstd, or the file uses a feature that it does not have";
+        return "this libsquashfs was built without its compressor, or the file uses a feature that it does "
+               "not have";
     case SQFS_ERROR_OVERFLOW:
         return "a number is too large for the format";
     case SQFS_ERROR_CORRUPTED:

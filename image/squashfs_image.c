@@ -18,8 +18,6 @@
 /* A page fault in the guest decompresses one block. Smaller blocks compress worse. Larger blocks
  * make a fault wait for bytes that are not needed. 128 KiB is also the default of mksquashfs. */
 #define BLOCK_BYTES (128u * 1024u)
-/* Decompression costs the same at every level, and an image is compressed only once. */
-#define ZSTD_LEVEL 15
 /* Blocks that may wait for each compressor thread. */
 #define BACKLOG_PER_WORKER 10
 #define WORKERS_MAX 8
@@ -41,27 +39,23 @@ void squashfs_image_free(struct squashfs_image *squashfs)
     free(squashfs);
 }
 
-static int create_compressors(struct squashfs_image *squashfs, struct pe_error *err)
+static int create_compressors(struct squashfs_image *squashfs, enum squashfs_compressor compressor,
+                              struct pe_error *err)
 {
-    sqfs_compressor_config_t config;
-    int code = sqfs_compressor_config_init(&config, SQFS_COMP_ZSTD, BLOCK_BYTES, 0);
-    config.level = ZSTD_LEVEL;
-    if (code == 0)
-        code = sqfs_compressor_create(&config, &squashfs->compressor);
-    config.flags |= SQFS_COMP_FLAG_UNCOMPRESS;
-    if (code == 0)
-        code = sqfs_compressor_create(&config, &squashfs->decompressor);
-    return code == 0 ? 0 : squashfs_fail(squashfs->path, code, "create a zstd compressor", err);
+    const int code =
+        squashfs_compressor_make(compressor, BLOCK_BYTES, &squashfs->compressor, &squashfs->decompressor);
+    return code == 0 ? 0 : squashfs_fail(squashfs->path, code, "create a compressor", err);
 }
 
 /* The superblock is written twice: as a placeholder here, and with its final contents at the
  * end. */
-static int write_placeholder(struct squashfs_image *squashfs, struct pe_error *err)
+static int write_placeholder(struct squashfs_image *squashfs, enum squashfs_compressor compressor,
+                             struct pe_error *err)
 {
     squashfs->file = sqfs_open_file(squashfs->path, SQFS_FILE_OPEN_OVERWRITE);
     if (!squashfs->file)
         return pe_fail_errno(err, "cannot create %s", squashfs->path);
-    int code = sqfs_super_init(&squashfs->super, BLOCK_BYTES, 0, SQFS_COMP_ZSTD);
+    int code = sqfs_super_init(&squashfs->super, BLOCK_BYTES, 0, squashfs_compressor_id(compressor));
     if (code == 0)
         code = sqfs_super_write(&squashfs->super, squashfs->file);
     if (code == 0)
@@ -98,7 +92,8 @@ static int create_data_processor(struct squashfs_image *squashfs, struct pe_erro
     return code == 0 ? 0 : squashfs_fail(squashfs->path, code, "start the compressor threads", err);
 }
 
-struct squashfs_image *squashfs_image_create(const char *path, struct pe_error *err)
+struct squashfs_image *squashfs_image_create(const char *path, enum squashfs_compressor compressor,
+                                             struct pe_error *err)
 {
     pe_autosquashfs struct squashfs_image *squashfs = calloc(1, sizeof *squashfs);
     if (!squashfs) {
@@ -106,8 +101,8 @@ struct squashfs_image *squashfs_image_create(const char *path, struct pe_error *
         return NULL;
     }
     squashfs->path = path;
-    if (create_compressors(squashfs, err) < 0 || write_placeholder(squashfs, err) < 0 ||
-        create_data_processor(squashfs, err) < 0)
+    if (create_compressors(squashfs, compressor, err) < 0 ||
+        write_placeholder(squashfs, compressor, err) < 0 || create_data_processor(squashfs, err) < 0)
         return NULL;
     return pe_steal_ptr(&squashfs);
 }
@@ -148,7 +143,7 @@ int squashfs_image_adopt(struct squashfs_image *squashfs, const char *path, stru
         return pe_fail_errno(err, "cannot open %s", path);
     if (squashfs_super_load(path, file, &from, err) < 0)
         return -1;
-    if (from.compression_id != SQFS_COMP_ZSTD || from.block_size != BLOCK_BYTES)
+    if (from.compression_id != squashfs->super.compression_id || from.block_size != BLOCK_BYTES)
         return pe_fail(err, PE_ERR_INVALID,
                        "%s was not made by pe-image: it has another compressor or block size", path);
     int code = sqfs_frag_table_read(squashfs->fragments, file, &from, squashfs->decompressor);

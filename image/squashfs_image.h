@@ -6,8 +6,8 @@
  *   squashfs_image_finish
  *   squashfs_image_free
  *
- * zstd in blocks of 128 KiB, readable by Linux 6.1. The same files in the same order and the same
- * tree give the same bytes.
+ * Blocks of 128 KiB, readable by Linux 6.1. The same files in the same order and the same tree give
+ * the same bytes, with one version of the compressor's library.
  *
  * Failures of libsquashfs are those of squashfs_fail (image/squashfs_error.h): PE_ERR_INTERNAL without
  * memory, or if the file cannot be written, as on a full disk. After a failure only
@@ -16,6 +16,7 @@
 #define PE_IMAGE_SQUASHFS_IMAGE_H
 
 #include "base/error.h"
+#include "image/squashfs_compressor.h"
 #include "image/tree.h"
 
 #include <stddef.h>
@@ -25,7 +26,8 @@ struct squashfs_image;
 
 /* Create an image file at `path`. One thread per CPU, at most 8, compresses the data. `path` must
  * stay valid as long as the object. The caller frees the object. NULL on failure. */
-struct squashfs_image *squashfs_image_create(const char *path, struct pe_error *err) PE_MUST_CHECK;
+struct squashfs_image *squashfs_image_create(const char *path, enum squashfs_compressor compressor,
+                                             struct pe_error *err) PE_MUST_CHECK;
 /* Stop the threads and free the object. The file stays, complete or not. */
 void squashfs_image_free(struct squashfs_image *squashfs);
 
@@ -47,8 +49,8 @@ int squashfs_image_end_file(struct squashfs_image *squashfs, struct pe_error *er
 
 /* Copy the compressed file data of another image at `path`. Inodes that were read from that image
  * (image/squashfs_reader.h) are valid in this one. Call this before any file is written.
- * PE_ERR_INVALID when the image was not made by pe-image, PE_ERR_MALFORMED when it is damaged,
- * PE_ERR_INTERNAL when it cannot be read. */
+ * PE_ERR_INVALID when the image was not made by pe-image with the same compressor, PE_ERR_MALFORMED when it
+ * is damaged, PE_ERR_INTERNAL when it cannot be read. */
 int squashfs_image_adopt(struct squashfs_image *squashfs, const char *path,
                          struct pe_error *err) PE_MUST_CHECK;
 

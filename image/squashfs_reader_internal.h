@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files that read a squashfs image share: squashfs_reader.c (the file), squashfs_super.c (the
  * superblock), squashfs_inode.c (one inode), squashfs_xattrs.c (its attributes) and squashfs_walk.c
- * (directories). squashfs_image.c checks the superblock of an image whose data it copies. The layout
- * is that of Linux's Documentation/filesystems/squashfs.rst; libsquashfs declares it in its headers.
+ * (directories). squashfs_image.c and squashfs_compressor.c check the superblock of an image whose data
+ * is copied. The layout is that of Linux's Documentation/filesystems/squashfs.rst; libsquashfs declares
+ * it in its headers.
  *
  * libsquashfs allocates what an image asks for before it knows whether the image has that much, and
  * its directory reader follows directories that contain themselves in different ways. So only the

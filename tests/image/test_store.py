@@ -340,7 +340,7 @@ def test_a_terminal_shows_a_progress_bar(tmp_path):
     done = checked(
         "script",
         "-qec",
-        f"{PE_IMAGE} import --name a:1 --store {tmp_path}/store {tmp_path}/a.tar",
+        f"{PE_IMAGE} import --compress zstd --name a:1 --store {tmp_path}/store {tmp_path}/a.tar",
         "/dev/null",
     )
     assert b"writing    [##" in done
