@@ -169,7 +169,7 @@ class DiskMachine:
             self.run_script("true")
             return None
         except Failed as fault:
-            return str(fault)
+            return str(fault).replace(f"{os.path.dirname(self.disk.raw)}/", "")  # a folder of this run
 
     def run(self, work):
         drop_caches()
