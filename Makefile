@@ -289,6 +289,8 @@ test_live_job_SRC := $(addprefix cli/,case_compare.c case_expected.c case_report
 	progress.c response.c http_reply.c)
 test_job_news_SRC := $(LB_CORE)
 test_job_key_SRC := cli/job_key.c cli/files.c
+test_json_complete_SRC := worker/vmm/ch_config.c cli/mcp_message.c $(addprefix lb/mcp/,message.c run_tool.c) \
+	$(addprefix lb/core/,submission.c submission_job.c submission_json.c)
 test_json_list_SRC := lb/token_command.c lb/edge/host_tokens.c image/command.c image/command_ls.c store/store.c
 test_last_words_SRC := worker/vmm/last_words.c
 test_metrics_SRC := worker/metrics.c

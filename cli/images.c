@@ -9,6 +9,7 @@
 #include "cli/http.h"
 #include "cli/profile.h"
 #include "cli/response.h"
+#include "codec/json_list.h"
 #include "proto/job_spec.h"
 #include "proto/metadata.h"
 #include "proto/path.h"
@@ -101,11 +102,11 @@ static json_t *read_store(const struct images_options *options, struct pe_error 
     json_t *list = json_array();
     for (size_t i = 0; i < images.count; i++) {
         pe_autojson json_t *image = pe_image_to_json(&images.items[i]);
-        if (!options->file || pe_metadata_accepts_file(image, options->file))
-            json_array_append(list, image);
+        if (!image || !options->file || pe_metadata_accepts_file(image, options->file))
+            pe_json_list_add(&list, json_incref(image));
     }
     if (!list)
-        pe_fail(err, PE_ERR_INTERNAL, "out of memory");
+        pe_fail(err, PE_ERR_INTERNAL, "out of memory for the list of images");
     return list;
 }
 

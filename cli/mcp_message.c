@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "codec/json_reader.h"
 #include "codec/json_text.h"
+#include "proto/job_spec.h"
 
 #include <string.h>
 
@@ -75,13 +76,9 @@ int mcp_line_add_headers(const struct mcp_line *line, struct transfer *transfer,
 int mcp_append_failure(const json_t *id, enum mcp_failure code, const char *why, struct pe_buf *out,
                        struct pe_error *err)
 {
-    json_t *copy = id ? json_deep_copy(id) : NULL;
-    pe_autofree char *text = NULL;
-    json_t *json = json_pack("{s:s, s:o*, s:{s:i, s:s}}", "jsonrpc", "2.0", "id", copy, "error", "code",
-                             (int)code, "message", why);
-    if (json)
-        text = json_dumps(json, JSON_COMPACT);
-    json_decref(json);
+    pe_autojson json_t *json = json_pack("{s:s, s:O*, s:{s:i, s:s}}", "jsonrpc", "2.0", "id", id, "error",
+                                         "code", (int)code, "message", why);
+    pe_autofree char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     if (!text)
         return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
     return pe_buf_append_text(out, text, err) < 0 ? -1 : pe_buf_append_text(out, "\n", err);

@@ -29,8 +29,9 @@ static int describe_life(const struct place *place, const struct vmname *name, j
     pe_autobuf struct pe_buf text = {0};
     json_t *answer = NULL;
     place_file(place, name, "ended", path);
-    if (place_read_text(path, &text))
-        json_object_set_new(json, "ended", json_string((const char *)text.data));
+    if (place_read_text(path, &text) &&
+        json_object_set_new(json, "ended", json_string((const char *)text.data)) < 0)
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for why the VM %s has ended", name->text);
     if (strcmp(json_string_value(json_object_get(json, "state")), place_state_name(PLACE_RUNNING)) != 0)
         return 0;
     if (talk_ask(place, name, json_pack("{s:s}", "command", "info"), &answer, err) < 0)

@@ -57,20 +57,15 @@ void mcp_message_free(struct mcp_message *message)
     *message = (struct mcp_message){0};
 }
 
-/* A member that is left out if it is NULL. */
-static json_t *copy_id(const struct mcp_message *message)
-{
-    return message->id ? json_copy((json_t *)message->id) : NULL;
-}
-
+/* Only an id that the message does not have is left out. */
 json_t *mcp_response(const struct mcp_message *message, json_t *result)
 {
-    return json_pack("{s:s, s:o*, s:o}", "jsonrpc", "2.0", "id", copy_id(message), "result", result);
+    return json_pack("{s:s, s:O*, s:o}", "jsonrpc", "2.0", "id", message->id, "result", result);
 }
 
 json_t *mcp_error_response(const struct mcp_message *message, enum mcp_code code, const char *text,
                            json_t *data)
 {
     json_t *error = json_pack("{s:i, s:s, s:o*}", "code", (int)code, "message", text, "data", data);
-    return json_pack("{s:s, s:o*, s:o}", "jsonrpc", "2.0", "id", copy_id(message), "error", error);
+    return json_pack("{s:s, s:O*, s:o}", "jsonrpc", "2.0", "id", message->id, "error", error);
 }

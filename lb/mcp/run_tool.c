@@ -87,7 +87,8 @@ static int check_names(const json_t *arguments, struct pe_error *err)
 
 static json_t *job_of(const json_t *arguments)
 {
-    json_t *job = json_pack("{s:o*}", "cmd", command(json_object_get(arguments, "cmd")));
+    const json_t *cmd = json_object_get(arguments, "cmd");
+    json_t *job = cmd ? json_pack("{s:o}", "cmd", command(cmd)) : json_object();
     for (size_t i = 0; job && i < sizeof same / sizeof *same; i++) {
         json_t *value = json_object_get(arguments, same[i]);
         if (value && json_object_set(job, same[i], value) < 0) {

@@ -12,7 +12,7 @@ static void talk(struct qmp *qmp)
     struct pe_error err = {0};
     pe_autojson json_t *value = NULL;
     if (qmp_begin(qmp, &err) < 0 || qmp_execute(qmp, "query-status", json_object(), -1, &value, &err) < 0 ||
-        qmp_execute(qmp, "cont", NULL, -1, NULL, &err) < 0 || qmp_await_resume(qmp, &err) < 0) {
+        qmp_execute_plain(qmp, "cont", NULL, &err) < 0 || qmp_await_resume(qmp, &err) < 0) {
         HOLDS(err.kind && err.message[0]);
         return;
     }

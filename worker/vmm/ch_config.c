@@ -51,17 +51,11 @@ static json_t *payload(const struct vm_spec *spec, const char *folder)
 static json_t *pmem(const struct vm_spec *spec, const struct ch_fds *fds)
 {
     json_t *list = json_array();
-    for (int i = 0; list && i < VM_PMEM_COUNT; i++) {
-        if (spec->pmem[i].fd < 0)
-            continue;
-        json_t *device =
-            json_pack("{s:o, s:o, s:I, s:b}", "id", json_sprintf("pmem%d", i), "file", fd_path(fds->pmem[i]),
-                      "size", (json_int_t)spec->pmem[i].bytes, "discard_writes", !spec->pmem[i].writable);
-        if (!device || json_array_append_new(list, device) < 0) {
-            json_decref(list);
-            return NULL;
-        }
-    }
+    for (int i = 0; i < VM_PMEM_COUNT; i++)
+        if (spec->pmem[i].fd >= 0)
+            pe_json_list_add(&list, json_pack("{s:o, s:o, s:I, s:b}", "id", json_sprintf("pmem%d", i), "file",
+                                              fd_path(fds->pmem[i]), "size", (json_int_t)spec->pmem[i].bytes,
+                                              "discard_writes", !spec->pmem[i].writable));
     return list;
 }
 
@@ -77,11 +71,25 @@ static json_t *disks(const struct vm_extras *extras, const struct ch_fds *fds)
     return list;
 }
 
+/* What only some VMs have. Returns -1 without memory. */
+static int add_options(json_t *config, const struct vm_spec *spec, const char *folder)
+{
+    const struct vm_extras *extras = spec->extras;
+    const json_int_t more_mib = (json_int_t)extras->memory_max_mib - spec->memory_mib;
+    if (more_mib > 0 && json_object_set_new(json_object_get(config, "memory"), "hotplug_size",
+                                            json_integer(more_mib * PE_MIB)) < 0)
+        return -1;
+    if (!extras->vsock_cid)
+        return 0;
+    return json_object_set_new(config, "vsock",
+                               json_pack("{s:I, s:o}", "cid", (json_int_t)extras->vsock_cid, "socket",
+                                         folder_path(folder, CH_VSOCK)));
+}
+
 /* The only serial port that can be a socket is the agent's, so the console is the virtio console. */
 static json_t *config_with_extras(const struct vm_spec *spec, const struct ch_fds *fds, const char *folder)
 {
     const struct vm_extras *extras = spec->extras;
-    const json_int_t more_mib = (json_int_t)extras->memory_max_mib - spec->memory_mib;
     json_t *config = json_pack(
         "{s:{s:i, s:i, s:b}, s:{s:I, s:b}, s:{s:o, s:o, s:o}, s:o, s:{s:s, s:o}, s:{s:s, s:o}, s:{s:s}}",
         "cpus", "boot_vcpus", (int)spec->cpus, "max_vcpus", (int)extras->cpus_max, "nested", 0, "memory",
@@ -90,14 +98,10 @@ static json_t *config_with_extras(const struct vm_spec *spec, const struct ch_fd
         json_sprintf("console=hvc0 panic=-1 mitigations=off pe_agent=ttyS0%s", spec->guest_options), "disks",
         disks(extras, fds), "serial", "mode", "Socket", "socket", folder_path(folder, CH_SERIAL_SOCKET),
         "console", "mode", "File", "file", folder_path(folder, CH_CONSOLE), "rng", "src", "/dev/urandom");
-    if (config && more_mib > 0)
-        json_object_set_new(json_object_get(config, "memory"), "hotplug_size",
-                            json_integer(more_mib * PE_MIB));
-    if (config && extras->vsock_cid)
-        json_object_set_new(config, "vsock",
-                            json_pack("{s:I, s:o}", "cid", (json_int_t)extras->vsock_cid, "socket",
-                                      folder_path(folder, CH_VSOCK)));
-    return config;
+    if (config && add_options(config, spec, folder) == 0)
+        return config;
+    json_decref(config);
+    return NULL;
 }
 
 json_t *ch_config_boot(const struct vm_spec *spec, const struct ch_fds *fds, const char *folder)
@@ -116,9 +120,12 @@ json_t *ch_config_boot(const struct vm_spec *spec, const struct ch_fds *fds, con
 
 static int set(json_t *object, const char *key, json_t *value, struct pe_error *err)
 {
+    const bool has_object = json_is_object(object);
     if (json_object_set_new(object, key, value) == 0)
         return 0;
-    return pe_fail(err, PE_ERR_MALFORMED, "config.json of a snapshot has no object for '%s'", key);
+    return has_object
+               ? pe_fail(err, PE_ERR_INTERNAL, "out of memory for config.json of a clone")
+               : pe_fail(err, PE_ERR_MALFORMED, "config.json of a snapshot has no object for '%s'", key);
 }
 
 static json_t *find_device(const json_t *config, int number)

@@ -34,7 +34,8 @@ json_t *ch_config_boot(const struct vm_spec *spec, const struct ch_fds *fds, con
 
 /* Change `config`, the config.json of a snapshot, into that of a clone: it gets its own folder and
  * files, and maps its memory privately. Fails with PE_ERR_INVALID if the pmem devices are not those
- * of `spec`, and with PE_ERR_MALFORMED if `config` is not a VmConfig. */
+ * of `spec`, with PE_ERR_MALFORMED if `config` is not a VmConfig, and with PE_ERR_INTERNAL without
+ * memory. */
 int ch_config_clone(json_t *config, const struct vm_spec *spec, const struct ch_fds *fds, const char *folder,
                     struct pe_error *err) PE_MUST_CHECK;
 

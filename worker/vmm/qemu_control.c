@@ -34,9 +34,19 @@ static int call(struct vm_control *control, const char *command, json_t *argumen
     return qmp_execute(&control->qmp, command, arguments, -1, NULL, err);
 }
 
+/* Add to the arguments of a command. Without memory they are freed, and the command is not sent: QEMU would
+ * take it for another one. */
+static void add_argument(json_t **arguments, const char *name, json_t *value)
+{
+    if (json_object_set_new(*arguments, name, value) == 0)
+        return;
+    json_decref(*arguments);
+    *arguments = NULL;
+}
+
 static int simple(struct vm_control *control, const char *command, struct pe_error *err)
 {
-    return begin(control, err) < 0 ? -1 : call(control, command, NULL, err);
+    return begin(control, err) < 0 ? -1 : call(control, command, json_object(), err);
 }
 
 static int qemu_pause(struct vm_control *control, struct pe_error *err)
@@ -82,7 +92,7 @@ static int add_memory(struct vm_control *control, uint32_t mib, struct pe_error 
 static int add_cpu(struct vm_control *control, struct pe_error *err)
 {
     pe_autojson json_t *list = NULL;
-    if (qmp_execute(&control->qmp, "query-hotpluggable-cpus", NULL, -1, &list, err) < 0)
+    if (qmp_execute_plain(&control->qmp, "query-hotpluggable-cpus", &list, err) < 0)
         return -1;
     for (size_t i = json_array_size(list); i-- > 0;) {
         json_t *cpu = json_array_get(list, i);
@@ -91,7 +101,7 @@ static int add_cpu(struct vm_control *control, struct pe_error *err)
         if (json_object_get(cpu, "qom-path") || !driver || !properties)
             continue;
         json_t *arguments = json_deep_copy(properties);
-        json_object_set_new(arguments, "driver", json_string(driver));
+        add_argument(&arguments, "driver", json_string(driver));
         return call(control, "device_add", arguments, err);
     }
     return pe_fail(err, PE_ERR_INVALID, "QEMU has no free place for another CPU");
@@ -131,7 +141,7 @@ static int plug(struct vm_control *control, json_t *arguments, struct pe_error *
         return pe_fail(err, PE_ERR_INVALID, "a VM can get at most %d devices while it runs",
                        QEMU_EXTRAS_PORTS);
     }
-    json_object_set_new(arguments, "bus", json_sprintf("port-%u", port));
+    add_argument(&arguments, "bus", json_sprintf("port-%u", port));
     if (call(control, "device_add", arguments, err) < 0)
         return -1;
     control->ports_used |= 1u << port;
@@ -146,7 +156,7 @@ static void remove_descriptor(struct vm_control *control, const char *id)
     struct pe_error ignored;
     size_t index;
     json_t *set;
-    if (qmp_execute(&control->qmp, "query-fdsets", NULL, -1, &sets, &ignored) < 0)
+    if (qmp_execute_plain(&control->qmp, "query-fdsets", &sets, &ignored) < 0)
         return;
     json_array_foreach(sets, index, set)
     {

@@ -12,7 +12,7 @@ static int await_migration(struct qmp *qmp, struct pe_error *err)
     static const struct timespec pause = {.tv_nsec = 1000000};
     for (;;) {
         pe_autojson json_t *answer = NULL;
-        if (qmp_execute(qmp, "query-migrate", NULL, -1, &answer, err) < 0)
+        if (qmp_execute_plain(qmp, "query-migrate", &answer, err) < 0)
             return -1;
         const char *status = json_string_value(json_object_get(answer, "status"));
         if (status && !strcmp(status, "completed"))
@@ -32,7 +32,7 @@ static int ignore_shared_memory(struct qmp *qmp, struct pe_error *err)
 
 int qemu_state_write(struct qmp *qmp, int state_fd, struct pe_error *err)
 {
-    if (qmp_execute(qmp, "stop", NULL, -1, NULL, err) < 0 || ignore_shared_memory(qmp, err) < 0 ||
+    if (qmp_execute_plain(qmp, "stop", NULL, err) < 0 || ignore_shared_memory(qmp, err) < 0 ||
         qmp_execute(qmp, "getfd", json_pack("{s:s}", "fdname", "state"), state_fd, NULL, err) < 0 ||
         qmp_execute(qmp, "migrate", json_pack("{s:s}", "uri", "fd:state"), -1, NULL, err) < 0)
         return -1;

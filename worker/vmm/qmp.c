@@ -84,7 +84,7 @@ static int read_reply(const char *command, json_t *message, json_t **value, stru
 int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int fd, json_t **value,
                 struct pe_error *err)
 {
-    pe_autojson json_t *request = json_pack("{s:s, s:o*}", "execute", command, "arguments", arguments);
+    pe_autojson json_t *request = json_pack("{s:s, s:o}", "execute", command, "arguments", arguments);
     pe_autofree char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
     if (!text)
         return pe_fail(err, PE_ERR_INTERNAL, "cannot encode %s", command);
@@ -101,6 +101,11 @@ int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int fd,
     }
 }
 
+int qmp_execute_plain(struct qmp *qmp, const char *command, json_t **value, struct pe_error *err)
+{
+    return qmp_execute(qmp, command, json_object(), -1, value, err);
+}
+
 int qmp_begin(struct qmp *qmp, struct pe_error *err)
 {
     pe_autojson json_t *greeting = receive(qmp, err);
@@ -108,7 +113,7 @@ int qmp_begin(struct qmp *qmp, struct pe_error *err)
         return -1;
     if (!json_object_get(greeting, "QMP"))
         return pe_fail(err, PE_ERR_MALFORMED, "QEMU sent no greeting");
-    return qmp_execute(qmp, "qmp_capabilities", NULL, -1, NULL, err);
+    return qmp_execute_plain(qmp, "qmp_capabilities", NULL, err);
 }
 
 int qmp_await_resume(struct qmp *qmp, struct pe_error *err)

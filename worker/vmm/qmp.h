@@ -29,12 +29,16 @@ void qmp_free(struct qmp *qmp);
 /* Read the greeting and leave negotiation mode. QEMU's main loop runs once this returns. */
 int qmp_begin(struct qmp *qmp, struct pe_error *err) PE_MUST_CHECK;
 
-/* Execute `command`. `arguments` is consumed, and NULL if there are none. `fd` is sent along unless
- * it is -1, and stays the caller's. The return value goes to `*value`, which the caller owns, unless `value`
- * is NULL. Of the events that arrive before it, only RESUME is kept. If QEMU refuses, fails with
- * PE_ERR_INTERNAL and QEMU's own explanation. */
+/* Execute `command`. `arguments` is consumed; NULL means that there was no memory for it, and nothing is
+ * sent. `fd` is sent along unless it is -1, and stays the caller's. The return value goes to `*value`, which
+ * the caller owns, unless `value` is NULL. Of the events that arrive before it, only RESUME is kept. If QEMU
+ * refuses, fails with PE_ERR_INTERNAL and QEMU's own explanation. */
 int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int fd, json_t **value,
                 struct pe_error *err) PE_MUST_CHECK;
+
+/* The same with a command that needs no arguments. */
+int qmp_execute_plain(struct qmp *qmp, const char *command, json_t **value,
+                      struct pe_error *err) PE_MUST_CHECK;
 
 /* Wait until the VM runs. Returns at once if it has resumed during an earlier call. */
 int qmp_await_resume(struct qmp *qmp, struct pe_error *err) PE_MUST_CHECK;
