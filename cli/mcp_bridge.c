@@ -312,9 +312,12 @@ static int wait_once(struct bridge *bridge, struct pe_error *err)
     struct curl_waitfd input = {.fd = STDIN_FILENO, .events = CURL_WAIT_POLLIN};
     bool listens = !bridge->ended && bridge->input.size < LINE_MAX_BYTES;
     int running = 0;
-    if (curl_multi_perform(bridge->multi, &running) != CURLM_OK ||
-        curl_multi_poll(bridge->multi, &input, listens, WAIT_MS, NULL) != CURLM_OK)
-        return pe_fail(err, PE_ERR_INTERNAL, "cannot wait for %s", bridge->server->url);
+    CURLMcode code = curl_multi_perform(bridge->multi, &running);
+    if (code == CURLM_OK)
+        code = curl_multi_poll(bridge->multi, &input, listens, WAIT_MS, NULL);
+    if (code != CURLM_OK)
+        return pe_fail(err, PE_ERR_INTERNAL, "cannot wait for %s: %s", bridge->server->url,
+                       curl_multi_strerror(code));
     if (interrupt_check(err) < 0)
         return -1;
     if (bridge->server->check && bridge->server->check(bridge->server->context, err) < 0)
