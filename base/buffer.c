@@ -27,7 +27,7 @@ int pe_buf_reserve(struct pe_buf *buf, size_t size, struct pe_error *err)
         capacity = buf->limit;
     uint8_t *data = realloc(buf->data, capacity);
     if (!data)
-        return pe_fail_errno(err, "cannot allocate %zu bytes", capacity);
+        return pe_fail_errno(err, "out of memory for %zu bytes", capacity);
     buf->data = data;
     buf->capacity = capacity;
     return 0;

@@ -235,7 +235,7 @@ char *pe_json_parse_new_text(struct pe_json_reader *reader, size_t *length)
     parse_string(reader, &nowhere);
     struct target target = {.room = nowhere.size, .allows_nul = true};
     if (!reader->fault && !(target.text = malloc(nowhere.size + 1)))
-        pe_json_fault(reader, "no memory for a string");
+        pe_json_fault(reader, "out of memory for a string");
     if (reader->fault)
         return NULL;
     parse_string(&before, &target);

@@ -39,7 +39,7 @@ struct doctor_report *doctor_report_new(const char *program, bool json, struct p
     if (report && report->checks && report->facts)
         return report;
     doctor_report_free(report);
-    pe_fail(err, PE_ERR_INTERNAL, "there is no memory for the report");
+    pe_fail(err, PE_ERR_INTERNAL, "out of memory for the report");
     return NULL;
 }
 
@@ -140,7 +140,7 @@ static int print_json(const struct doctor_report *report, const char *summary)
     if (whole && json_dumpf(whole, stdout, JSON_INDENT(2)) == 0 && putchar('\n') == '\n')
         return 0;
     fprintf(stderr, "%s doctor: cannot print the report%s\n", report->program,
-            whole ? "" : ": there is no memory");
+            whole ? "" : ": out of memory");
     return -1;
 }
 

@@ -105,7 +105,7 @@ static int enlarge(struct archive *archive, struct pe_error *err)
 {
     uint8_t *chunk = aligned_alloc(ARCHIVE_BLOCK, CHUNK_SIZE);
     if (!chunk)
-        return pe_fail_errno(err, "cannot allocate %u bytes", CHUNK_SIZE);
+        return pe_fail_errno(err, "out of memory for %u bytes", CHUNK_SIZE);
     memcpy(chunk, archive->chunk, archive->used);
     archive->chunk = chunk;
     archive->size = CHUNK_SIZE;

@@ -39,10 +39,10 @@ static int add_glob(struct guest_job *job, const char *glob, struct pe_error *er
     if (job->glob_count == PE_GLOBS_MAX)
         return pe_fail(err, PE_ERR_MALFORMED, "more than %u globs", PE_GLOBS_MAX);
     if (!job->globs && !(job->globs = calloc(PE_GLOBS_MAX, sizeof *job->globs)))
-        return pe_fail_errno(err, "cannot allocate globs");
+        return pe_fail_errno(err, "out of memory for globs");
     char *copy = strdup(glob);
     if (!copy)
-        return pe_fail_errno(err, "cannot allocate a glob");
+        return pe_fail_errno(err, "out of memory for a glob");
     job->globs[job->glob_count++] = copy;
     return 0;
 }

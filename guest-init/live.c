@@ -95,7 +95,7 @@ int live_open_input(struct live *live, const struct guest_job *job, int shim_fd,
 {
     live->waiting = malloc(PE_LIVE_WINDOW);
     if (!live->waiting)
-        return pe_fail_errno(err, "no memory for standard input");
+        return pe_fail_errno(err, "out of memory for standard input");
     if (!job->rows)
         return open_pipe(live, theirs, err);
     if (terminal_open(&live->terminal, shim_fd, owner, err) < 0)

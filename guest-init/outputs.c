@@ -75,7 +75,7 @@ static int make_room(struct outputs *outputs, size_t most_kept, struct pe_error 
     const size_t capacity = wanted < most ? wanted : most;
     struct output *items = realloc(outputs->items, capacity * sizeof *items);
     if (!items)
-        return pe_fail_errno(err, "cannot allocate %zu outputs", capacity);
+        return pe_fail_errno(err, "out of memory for %zu outputs", capacity);
     outputs->items = items;
     outputs->capacity = capacity;
     return 0;
@@ -88,7 +88,7 @@ static int add(struct walk *walk, const char *path, mode_t type, struct pe_error
         return -1;
     char *copy = strdup(path);
     if (!copy)
-        return pe_fail_errno(err, "cannot allocate a path");
+        return pe_fail_errno(err, "out of memory for a path");
     outputs->items[outputs->count++] = (struct output){.path = copy, .mode = type};
     return 0;
 }

@@ -80,7 +80,7 @@ int catalog_entry_add_config(json_t *fields, const json_t *config, struct pe_err
     if (!both || json_array_extend(both, cmd) < 0 || json_object_set(fields, "entrypoint", entrypoint) < 0 ||
         json_object_set(fields, "cmd", cmd) < 0 || json_object_set(fields, "default_cmd", both) < 0 ||
         json_object_set(fields, "env", env) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "cannot read the image's configuration: out of memory");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the image's configuration");
     const json_t *user = json_object_get(run, "User");
     if (json_is_string(user) && json_object_set_new(fields, "user", json_pack("{s:O}", "name", user)) < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "out of memory");

@@ -182,10 +182,10 @@ static int write_index(const char *store, struct pe_error *err)
     pe_autojson json_t *array = json_array();
     for (size_t i = 0; i < images.count; i++)
         if (json_array_append_new(array, pe_image_to_json(&images.items[i])) < 0)
-            return pe_fail(err, PE_ERR_INTERNAL, "cannot make index.json: out of memory");
+            return pe_fail(err, PE_ERR_INTERNAL, "out of memory for index.json");
     pe_autofree char *text = pe_json_dump(array, JSON_COMPACT);
     return text ? replace_file(store, "index.json", text, err)
-                : pe_fail(err, PE_ERR_INTERNAL, "cannot make index.json: out of memory");
+                : pe_fail(err, PE_ERR_INTERNAL, "out of memory for index.json");
 }
 
 /* Rename the directory to a hidden name before its files are deleted, so that no reader finds half

@@ -122,7 +122,7 @@ static int print_json(const struct host_tokens *tokens, int64_t now, struct pe_e
     for (size_t i = 0; i < tokens->count; i++)
         pe_json_list_add(&list, token_to_json(&tokens->items[i], now));
     if (!list)
-        return pe_fail(err, PE_ERR_INTERNAL, "cannot print the list: there is no memory");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the list");
     if (json_dumpf(list, stdout, JSON_INDENT(1)) < 0 || putchar('\n') < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "cannot print the list");
     return 0;

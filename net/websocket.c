@@ -119,7 +119,7 @@ struct pe_websocket *pe_websocket_open(const struct pe_connection *connection,
                                                            .on_msg_recv_callback = on_message};
     struct pe_websocket *websocket = calloc(1, sizeof *websocket);
     if (!websocket) {
-        pe_fail_errno(err, "cannot allocate a WebSocket");
+        pe_fail_errno(err, "out of memory for a WebSocket");
         return NULL;
     }
     websocket->connection = *connection;
@@ -127,7 +127,7 @@ struct pe_websocket *pe_websocket_open(const struct pe_connection *connection,
     websocket->last = &websocket->first;
     if (wslay_event_context_client_init(&websocket->frames, &callbacks, websocket) != 0) {
         free(websocket);
-        pe_fail(err, PE_ERR_INTERNAL, "wslay is out of memory");
+        pe_fail(err, PE_ERR_INTERNAL, "out of memory for a WebSocket");
         return NULL;
     }
     wslay_event_config_set_max_recv_msg_length(websocket->frames, terms->message_max);

@@ -23,7 +23,7 @@ int pe_hello_room_take(struct pe_hello_room *room, const json_t *image, struct p
     struct pe_error ignored;
     pe_autofree char *text = json_dumps(image, JSON_COMPACT);
     if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the catalog entry of an image");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the catalog entry of an image");
     struct pe_hello_room all = {.images = room->images + 1,
                                 .bytes = room->bytes + strlen(text) + strlen(","),
                                 .patterns = room->patterns + pe_metadata_count_patterns(image)};

@@ -295,7 +295,7 @@ static int append_options(struct expansion *expansion, struct pe_error *err)
 {
     pe_autojson json_t *argv = pe_metadata_default_argv(expansion->image->metadata);
     if (!argv)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the options of a default command");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the options of a default command");
     for (size_t i = 0; i < json_array_size(argv); i++)
         if (append_argument(expansion, json_string_value(json_array_get(argv, i)), err) < 0)
             return -1;

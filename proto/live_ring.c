@@ -212,7 +212,7 @@ int pe_live_open(struct pe_live_end *end, enum pe_live_side side, const struct p
     *end = (struct pe_live_end){.device = *device, .side = side};
     end->received = aligned_alloc(4096, PE_LIVE_RECORD_MAX);
     end->sent = aligned_alloc(4096, PE_LIVE_RECORD_MAX);
-    return end->received && end->sent ? 0 : pe_fail_errno(err, "no memory for the records of a live job");
+    return end->received && end->sent ? 0 : pe_fail_errno(err, "out of memory for the records of a live job");
 }
 
 void pe_live_free(struct pe_live_end *end)

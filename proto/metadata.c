@@ -191,13 +191,13 @@ int pe_metadata_parse(const json_t *json, json_t **metadata, struct pe_error *er
         if (value && fields[i].check(fields[i].name, value, err) < 0)
             return -1;
         if (value && json_object_set(known, fields[i].name, value) < 0)
-            return pe_fail(err, PE_ERR_INTERNAL, "no memory for the metadata field '%s'", fields[i].name);
+            return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the metadata field '%s'", fields[i].name);
     }
     if (json_object_size(known) == 0)
         return 0;
     const size_t size = json_dumpb(known, NULL, 0, JSON_COMPACT);
     if (!size)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the metadata");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the metadata");
     if (size > PE_METADATA_BYTES_MAX)
         return pe_fail(err, PE_ERR_MALFORMED, "the metadata has over %u bytes", PE_METADATA_BYTES_MAX);
     *metadata = json_incref(known);

@@ -80,7 +80,7 @@ static int hello_from_json(const json_t *json, struct pe_hello *hello, struct pe
         if (pe_image_from_json(json_array_get(images, i), &image, err) < 0)
             return -1;
         if (json_array_set_new(images, i, pe_image_to_json(&image)) < 0) /* without fields that are unknown */
-            return pe_fail(err, PE_ERR_INTERNAL, "no memory for the images of a worker");
+            return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the images of a worker");
     }
     hello->images = json_incref(images);
     return 0;

@@ -193,7 +193,7 @@ static void add_part(struct pe_json_reader *reader, const struct pe_part *part, 
     if (parts->count == PARTS_MAX)
         pe_json_fault(reader, "there are too many parts");
     else if (pe_parts_add(parts, part->kind, &part->path, part->size, part->mode, &ignored) < 0)
-        pe_json_fault(reader, "no memory for the parts");
+        pe_json_fault(reader, "out of memory for the parts");
     else if (parts->items)
         parts->items[parts->count - 1].mtime = part->mtime;
 }

@@ -155,7 +155,7 @@ int pe_plan_encode(const struct pe_plan *plan, struct pe_buf *out, struct pe_err
         .texts = {.limit = PE_INPUT_BYTES_MAX}, .bytes = {.limit = PE_INPUT_BYTES_MAX}, .err = err};
     encoder.places = calloc(2 * (plan->stage_count + plan->case_count) + 1, sizeof *encoder.places);
     if (!encoder.places)
-        return pe_fail_errno(err, "cannot allocate a plan of %zu cases", plan->case_count);
+        return pe_fail_errno(err, "out of memory for a plan of %zu cases", plan->case_count);
     put_plan(&encoder, plan);
     int failed = finish(&encoder, out);
     free(encoder.places);

@@ -93,7 +93,7 @@ static int create(const struct pe_program *program, int argc, char **argv, struc
     struct vmconfig *config = calloc(1, sizeof *config);
     pe_autofree void *owned = config;
     if (!config)
-        return pe_fail_errno(err, "cannot allocate the settings of a VM");
+        return pe_fail_errno(err, "out of memory for the settings of a VM");
     if (command_begin(program, argc, argv, &options->place, false, &place, &name, &rest, err) < 0 ||
         fill(options, config, err) < 0)
         return -1;

@@ -17,7 +17,7 @@ static json_t *describe(const struct place *place, const struct vmname *name, st
     json_t *json = json_pack("{s:s, s:s, s:o}", "name", name->text, "state", place_state_name(state),
                              "config", vmconfig_to_json(&config));
     if (!json)
-        pe_fail(err, PE_ERR_INTERNAL, "cannot allocate the description of the VM %s", name->text);
+        pe_fail(err, PE_ERR_INTERNAL, "out of memory for the description of the VM %s", name->text);
     return json;
 }
 
@@ -38,7 +38,7 @@ static int describe_life(const struct place *place, const struct vmname *name, j
         return -1;
     return json_object_set_new(json, "running", answer) == 0
                ? 0
-               : pe_fail(err, PE_ERR_INTERNAL, "cannot allocate the description of the VM %s", name->text);
+               : pe_fail(err, PE_ERR_INTERNAL, "out of memory for the description of the VM %s", name->text);
 }
 
 static int add_to_list(const struct place *place, const struct vmname *name, void *context,
@@ -48,7 +48,7 @@ static int add_to_list(const struct place *place, const struct vmname *name, voi
     if (!one && err->kind == PE_ERR_NOT_FOUND)
         return 0; /* it was deleted meanwhile */
     if (one && json_array_append_new(context, one) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "cannot allocate the list of VMs");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the list of VMs");
     return one ? 0 : -1;
 }
 

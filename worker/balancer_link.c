@@ -154,7 +154,7 @@ static int choose_address(const struct pe_connection *connection, const char *ad
     *targets = curl_slist_append(NULL, text);
     if (*targets && curl_easy_setopt(connection->curl, CURLOPT_CONNECT_TO, *targets) == CURLE_OK)
         return 0;
-    return pe_fail(err, PE_ERR_INTERNAL, "libcurl is out of memory");
+    return pe_fail(err, PE_ERR_INTERNAL, "out of memory for libcurl");
 }
 
 static int connect_curl(struct pe_connection *connection, const struct worker_config *config,
@@ -167,7 +167,7 @@ static int connect_curl(struct pe_connection *connection, const struct worker_co
     __attribute__((cleanup(free_list))) struct curl_slist *targets = NULL;
     connection->curl = curl_easy_init();
     if (!connection->curl)
-        return pe_fail(err, PE_ERR_INTERNAL, "libcurl is out of memory");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for libcurl");
     if (choose_address(connection, place->address, &targets, err) < 0)
         return -1;
     curl_easy_setopt(connection->curl, CURLOPT_URL, server);

@@ -118,7 +118,7 @@ static int fetch_images(const struct join *join, struct pe_error *err)
     size_t count = 0, i = 0;
     const json_t *name = NULL;
     if (!argv)
-        return pe_fail_errno(err, "cannot allocate the names of the images");
+        return pe_fail_errno(err, "out of memory for the names of the images");
     argv[count++] = program;
     argv[count++] = "sync";
     argv[count++] = "--store";

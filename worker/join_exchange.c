@@ -53,7 +53,7 @@ static int send_request(struct request *request, struct pe_error *err)
     __attribute__((cleanup(cleanup_list))) struct curl_slist *headers =
         curl_slist_append(NULL, "Content-Type: application/json");
     if (!curl || !headers)
-        return pe_fail(err, PE_ERR_INTERNAL, "libcurl is out of memory");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for libcurl");
     request->answer.limit = ANSWER_BYTES_MAX;
     snprintf(url, sizeof url, "%s/v1/join", request->url);
     if (request->token) {

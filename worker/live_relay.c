@@ -99,7 +99,7 @@ int live_relay_on_bytes(struct live_relay *relay, const void *bytes, size_t size
     if (relay->broken) /* they will never be taken */
         return 0;
     if (!relay->waiting && !(relay->waiting = malloc(PE_LIVE_WINDOW)))
-        return pe_fail_errno(err, "no memory for the input of a job");
+        return pe_fail_errno(err, "out of memory for the input of a job");
     memcpy(relay->waiting + relay->waiting_size, bytes, size);
     relay->waiting_size += size;
     return 0;

@@ -61,10 +61,12 @@ static int add_image(const char *store, const struct pe_image *image, struct pe_
         return -1;
     pe_autojson json_t *entry = pe_image_to_json(image);
     if (!entry)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for images");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the entry of the image '%s'", image->name);
     if (pe_hello_room_take(room, entry, err) < 0)
         return pe_fail_context(err, "image '%s' is left out, and gets no jobs", image->name);
-    return json_array_append(catalog, entry) == 0 ? 0 : pe_fail(err, PE_ERR_INTERNAL, "no memory for images");
+    return json_array_append(catalog, entry) == 0
+               ? 0
+               : pe_fail(err, PE_ERR_INTERNAL, "out of memory for the entry of the image '%s'", image->name);
 }
 
 /* The images for which slots get jobs. The log names the others. */

@@ -70,7 +70,7 @@ static json_t *ask(const char *path, struct pe_error *err)
 
 static int fail_for_memory(struct pe_error *err)
 {
-    return pe_fail(err, PE_ERR_INTERNAL, "cannot list the workers: there is no memory");
+    return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the list of workers");
 }
 
 /* Ask all workers. Each that cannot be asked is named on standard error, unless it has ended meanwhile. */

@@ -166,7 +166,7 @@ static void answer(const struct worker_config *config, int listener)
     if (text)
         send_text(client, text);
     else
-        pe_log(PE_LOG_ERROR, "cannot say what this worker does: there is no memory");
+        pe_log(PE_LOG_ERROR, "out of memory for what this worker does");
 }
 
 int status_server_main(const struct worker_config *worker)

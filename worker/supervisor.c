@@ -434,7 +434,7 @@ static int supervisor_init(struct supervisor *supervisor, struct worker_config *
         (struct supervisor){.config = config, .slots = slots, .count = slots + OTHERS + BALANCERS_MAX};
     supervisor->children = calloc(supervisor->count, sizeof *supervisor->children);
     if (!supervisor->children)
-        return pe_fail_errno(err, "cannot allocate %u slots", config->slots);
+        return pe_fail_errno(err, "out of memory for %u slots", config->slots);
     for (uint32_t i = 0; i < slots; i++)
         supervisor->children[i] = (struct child){.run = slot_main, .name = "slot", .number = i};
     *template_server_of(supervisor) =

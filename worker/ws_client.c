@@ -32,7 +32,7 @@ struct ws_client *ws_client_open(int socket, struct pe_error *err)
                                                     .queued_max = 64};
     struct ws_client *client = calloc(1, sizeof *client);
     if (!client) {
-        pe_fail_errno(err, "cannot allocate a WebSocket connection");
+        pe_fail_errno(err, "out of memory for a WebSocket connection");
         close(socket);
         return NULL;
     }

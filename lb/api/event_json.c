@@ -38,7 +38,7 @@ static int append_problem(const struct pe_problem *problem, struct pe_buf *out, 
     pe_autojson json_t *json = pe_problem_to_json(problem);
     pe_autofree char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for a problem");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for a problem");
     return pe_buf_printf(out, err, "{\"type\":\"problem\",\"problem\":%s}", text);
 }
 

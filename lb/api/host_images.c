@@ -52,7 +52,7 @@ static int add_line(json_t **store, json_t *names, char *line, struct pe_error *
         if (check_name(line, err) < 0)
             return -1;
         return json_array_append_new(names, json_string(line)) < 0
-                   ? pe_fail(err, PE_ERR_INTERNAL, "no memory")
+                   ? pe_fail(err, PE_ERR_INTERNAL, "out of memory for the names of images")
                    : 0;
     }
     if (!is_url(line))
@@ -83,7 +83,7 @@ int host_images_read(struct host_images *images, const char *file, struct pe_err
         return pe_fail_context(err, "--host-images %s", file);
     json_t *json = json_pack("{s:O, s:O}", "store", store, "names", names);
     if (!json)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for --host-images");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for --host-images");
     json_decref(images->json);
     images->json = json;
     return 0;

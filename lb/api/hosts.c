@@ -106,7 +106,7 @@ static int append_item(struct listing *listing, json_t *item, const char *name, 
     pe_autojson json_t *json = item;
     pe_autofree char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the list of workers");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the list of workers");
     const char *begin = listing->in_tokens ? "" : "{\"hosts\":[";
     if (pe_buf_printf(out, err, "%s%s", listing->begun ? "," : begin, text) < 0)
         return -1;
@@ -136,7 +136,7 @@ static int append_workers(struct listing *listing, struct pe_buf *out, size_t ro
     size_t count = 0, i = 0;
     pe_autofree const struct worker **rest = rest_of(listing, &count);
     if (!rest)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the list of workers");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the list of workers");
     for (i = 0; i < count && out->size < room; i++) {
         if (append_item(listing, worker_to_json(rest[i], listing->tokens, listing->audit), rest[i]->name, out,
                         err) < 0)

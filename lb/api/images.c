@@ -118,10 +118,10 @@ static int append_image(struct listing *listing, const json_t *json, size_t host
 {
     pe_autojson json_t *image = json_copy((json_t *)json);
     if (image && json_object_set_new(image, "hosts", json_integer((json_int_t)hosts)) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the list of images");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the list of images");
     pe_autofree char *text = image ? json_dumps(image, JSON_COMPACT) : NULL;
     if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the list of images");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the list of images");
     if (listing->comma && pe_buf_append(out, ",", 1, err) < 0)
         return -1;
     listing->comma = true;
@@ -133,7 +133,7 @@ static int append_end(struct pe_buf *out, struct pe_error *err)
     pe_autojson json_t *limits = defaults();
     pe_autofree char *text = limits ? json_dumps(limits, JSON_COMPACT) : NULL;
     if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the list of images");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the list of images");
     return pe_buf_printf(out, err, "],\"defaults\":%s}", text);
 }
 

@@ -145,7 +145,7 @@ int static_files_read(struct static_files **files, const char *folder, struct pe
     if (fd < 0)
         return pe_fail_errno(err, "cannot open the playground in %s", folder);
     if (!read)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the playground");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the playground");
     if (add_file(read, fd, "index.html", "/", err) < 0 ||
         (faccessat(fd, "admin.html", F_OK, 0) == 0 && add_file(read, fd, "admin.html", "/admin", err) < 0) ||
         add_assets(read, fd, err) < 0)

@@ -164,7 +164,7 @@ static int copy_spec(const struct pe_job_spec *from, struct pe_job_spec *to, str
 {
     pe_autojson json_t *json = pe_job_spec_to_json(from);
     if (!json)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for a job");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for a job");
     return pe_job_spec_from_json(json, to, err);
 }
 

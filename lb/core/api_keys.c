@@ -260,11 +260,11 @@ int api_keys_write(const struct api_keys *keys, const char *file, struct pe_erro
     pe_autojson json_t *json = json_pack("{s:[]}", "keys");
     for (size_t i = 0; i < keys->count; i++)
         if (json_array_append_new(json_object_get(json, "keys"), key_to_json(&keys->items[i])) < 0)
-            return pe_fail(err, PE_ERR_INTERNAL, "no memory for %zu keys", keys->count);
+            return pe_fail(err, PE_ERR_INTERNAL, "out of memory for %zu keys", keys->count);
     pe_autofree char *text = pe_json_dump(json, JSON_INDENT(2));
     pe_autobuf struct pe_buf lines = {0};
     if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for %zu keys", keys->count);
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for %zu keys", keys->count);
     if (pe_buf_printf(&lines, err, "%s\n", text) < 0)
         return -1;
     return pe_private_file_replace(file, lines.data, lines.size, err);

@@ -31,7 +31,7 @@ static int compare_digests(const void *left, const void *right)
 static int identify(struct catalog_entry *entry, struct pe_error *err)
 {
     char *text = json_dumps(entry->json, JSON_COMPACT | JSON_SORT_KEYS);
-    int failed = !text ? pe_fail(err, PE_ERR_INTERNAL, "no memory")
+    int failed = !text ? pe_fail(err, PE_ERR_INTERNAL, "out of memory")
                        : pe_sha256_hex(text, strlen(text), entry->identity, err);
     free(text);
     return failed ? pe_fail_context(err, "cannot hash the catalog entry of %s", entry->name) : 0;

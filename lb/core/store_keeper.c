@@ -64,7 +64,7 @@ static int open_memcached(struct keeper *keeper, struct pe_error *err)
 {
     keeper->shared = memcached_create(NULL);
     if (!keeper->shared)
-        return pe_fail(err, PE_ERR_INTERNAL, "libmemcached: out of memory");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for libmemcached");
     memcached_behavior_set(keeper->shared, MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, MEMCACHED_MS);
     memcached_behavior_set(keeper->shared, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, MEMCACHED_MS);
     memcached_behavior_set(keeper->shared, MEMCACHED_BEHAVIOR_RETRY_TIMEOUT, MEMCACHED_RETRY_S);

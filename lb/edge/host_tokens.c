@@ -262,7 +262,7 @@ int host_tokens_write(const char *folder, const struct host_tokens *tokens, stru
     pe_autojson json_t *json = to_json(tokens);
     pe_autofree char *text = pe_json_dump(json, JSON_INDENT(1));
     if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the host tokens");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the host tokens");
     snprintf(path, sizeof path, "%s/" FILE_NAME, folder);
     snprintf(fresh, sizeof fresh, "%s/" NEW_NAME, folder);
     pe_autoclose int fd = open_own(folder, NEW_NAME, O_TRUNC, err);

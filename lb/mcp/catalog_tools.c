@@ -74,7 +74,7 @@ static int list_image(struct list *list, const struct catalog_entry *entry, stru
     if (is_long)
         size -= pe_utf8_unfinished_size((const uint8_t *)about, size);
     if (json_object_set_new(list->seen, entry->name, json_true()) < 0)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for a list of images");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for a list of images");
     return pe_buf_printf(&list->text, err, "%s%s%.*s%s\n", entry->name, size ? ": " : "", (int)size,
                          size ? about : "", is_long ? "…" : "");
 }

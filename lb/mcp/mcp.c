@@ -98,7 +98,7 @@ static int append_response(const struct exchange *exchange, const struct job_res
 {
     pe_autofree char *id = json_dumps(message_of(exchange)->id, JSON_ENCODE_ANY);
     if (!id)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for a response");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for a response");
     if (pe_buf_printf(out, err, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":", id) < 0 ||
         run_tool_append_result(result, out, err) < 0)
         return -1;
@@ -119,7 +119,7 @@ static int append_problem(const struct exchange *exchange, const struct pe_probl
     pe_autojson json_t *json = mcp_response(message_of(exchange), run_tool_problem(problem));
     pe_autofree char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     return text ? pe_buf_append_text(out, text, err)
-                : pe_fail(err, PE_ERR_INTERNAL, "no memory for a problem");
+                : pe_fail(err, PE_ERR_INTERNAL, "out of memory for a problem");
 }
 
 static int write_event(void *context, const struct event *event, struct pe_buf *out, struct pe_error *err)

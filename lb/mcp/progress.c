@@ -42,7 +42,7 @@ int mcp_progress_append(const json_t *token, const struct event *event, uint64_t
 {
     pe_autofree char *text = json_dumps(token, JSON_ENCODE_ANY | JSON_COMPACT);
     if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for a notification");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for a notification");
     *progress += event->kind == EVENT_OUTPUT ? event->bytes.left : 1;
     struct pe_json_writer writer = pe_json_write(out, err);
     pe_json_open(&writer, NULL, '{');

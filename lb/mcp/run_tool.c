@@ -122,7 +122,7 @@ int run_tool_read(const json_t *arguments, struct submission *submission, struct
         return -1;
     pe_autojson json_t *job = job_of(arguments);
     if (!job)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for a job");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for a job");
     if (pe_job_spec_from_json(job, &submission->spec, err) < 0 ||
         pe_job_spec_check_client(&submission->spec, err) < 0 ||
         add_files(submission, json_object_get(arguments, "files"), err) < 0 ||

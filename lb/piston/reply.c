@@ -231,7 +231,7 @@ static int append_body(const struct piston_request *request, const struct pe_res
     pe_autojson json_t *compile = request->compiled ? ending_to_json(first, fields, stages) : NULL;
     struct pe_json_writer writer = pe_json_write(out, err);
     if (!run || (request->compiled && !compile))
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory to encode a reply as JSON");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for a reply");
     pe_json_open(&writer, NULL, '{');
     append_stage(&writer, "run", run, last);
     if (compile)

@@ -44,7 +44,7 @@ static int append_exit(const struct pe_stage_report *stage, const struct pe_resu
     pe_autojson json_t *json = piston_exit_message(stage, fields);
     pe_autofree char *text = json ? json_dumps(json, PE_RESULT_JSON_FLAGS) : NULL;
     if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory to encode a message as JSON");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for a message");
     return pe_buf_append_text(out, text, err);
 }
 

@@ -121,7 +121,7 @@ static int write_list(const struct scheduler *scheduler, const struct list_form 
     __attribute__((cleanup(free_collection))) struct collection all = {0};
     piston_for_each_runtime(scheduler, NULL, collect, &all);
     if (all.failed)
-        return pe_fail(err, PE_ERR_INTERNAL, "no memory for the list of runtimes");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the list of runtimes");
     if (all.count)
         qsort(all.items, all.count, sizeof *all.items, form->compare);
     struct pe_json_writer writer = pe_json_write(out, err);

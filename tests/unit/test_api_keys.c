@@ -77,7 +77,7 @@ static void a_file_has_all_quotas_or_is_not_written_without_memory(void **state)
         int written = api_keys_write(&keys, file, &err);
         failed = feed_json();
         if (written < 0) {
-            assert_error(err, PE_ERR_INTERNAL, "no memory");
+            assert_error(err, PE_ERR_INTERNAL, "out of memory");
             continue;
         }
         if (api_keys_read(&read, file, &err) < 0)

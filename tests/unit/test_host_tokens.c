@@ -61,7 +61,7 @@ static void the_file_has_all_hosts_or_is_not_written_without_memory(void **state
         int written = host_tokens_write(folder, &tokens, &err);
         failed = feed_json();
         if (written < 0)
-            assert_error(err, PE_ERR_INTERNAL, "no memory");
+            assert_error(err, PE_ERR_INTERNAL, "out of memory");
         else
             assert_store_is_complete();
     }

@@ -211,7 +211,7 @@ static void an_entry_is_read_completely_or_not_at_all_without_memory(void **stat
         int read = pe_image_from_json(entry, &image, &err);
         failed = feed_json();
         if (read < 0)
-            assert_error(err, PE_ERR_INTERNAL, "no memory");
+            assert_error(err, PE_ERR_INTERNAL, "out of memory");
         else
             assert_true(json_equal(image.metadata, whole.metadata));
     }
@@ -231,7 +231,7 @@ static void a_default_command_has_all_of_its_arguments_or_fails_without_memory(v
         int made = pe_image_default_command(&image, files, 1, &cmd, &count, &err);
         failed = feed_json();
         if (made < 0) {
-            assert_error(err, PE_ERR_INTERNAL, "no memory");
+            assert_error(err, PE_ERR_INTERNAL, "out of memory");
             continue;
         }
         assert_int_equal(count, 6);

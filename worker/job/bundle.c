@@ -121,7 +121,7 @@ int bundle_config(enum bundle_container container, const struct pe_image *image,
                   mounts(memory_mib), "linux", linux_section(container, memory_mib));
     pe_autofree char *text = pe_json_dump(config, JSON_COMPACT);
     if (!text)
-        return pe_fail(err, PE_ERR_INTERNAL, "cannot encode config.json: out of memory");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for config.json");
     return pe_buf_append_text(out, text, err);
 }
 
@@ -151,7 +151,7 @@ static int append_environment(const struct pe_job_spec *job, const struct pe_liv
     pe_autofree const char **env = calloc(default_count + 1 + image->env_count + job->env_count, sizeof *env);
     size_t count = 0;
     if (!env)
-        return pe_fail_errno(err, "cannot allocate the environment of a program");
+        return pe_fail_errno(err, "out of memory for the environment of a program");
     for (size_t i = 0; i < default_count; i++)
         set_env(env, &count, defaults[i]);
     for (size_t i = 0; i < image->env_count; i++)
@@ -187,7 +187,7 @@ static int append_default_command(const struct pe_job_spec *job, const struct pe
 {
     pe_autofree const char **names = calloc(files->count + 1, sizeof *names);
     if (!names)
-        return pe_fail_errno(err, "cannot allocate the names of %zu files", files->count);
+        return pe_fail_errno(err, "out of memory for the names of %zu files", files->count);
     size_t count = 0;
     for (size_t i = 0; i < files->count; i++)
         if (!job->stdin_name || strcmp(job->stdin_name, files->items[i].path.text) != 0)

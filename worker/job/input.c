@@ -22,7 +22,7 @@ int input_begin(struct input *input, struct memfile *device, const struct pe_par
                        (unsigned long long)pe_parts_size(files));
     input->offsets = calloc(files->count + 1, sizeof *input->offsets);
     if (!input->offsets)
-        return pe_fail_errno(err, "cannot allocate the input of %zu files", files->count);
+        return pe_fail_errno(err, "out of memory for the input of %zu files", files->count);
     uint64_t at = SQUASHFS_INPUT_DATA_START;
     for (size_t i = 0; i < files->count; i++) {
         input->offsets[i] = at;
@@ -111,7 +111,7 @@ static int listing_make(struct listing *listing, const struct input *input, stru
     listing->paths = malloc(text);
     return listing->files && listing->paths
                ? 0
-               : pe_fail_errno(err, "cannot allocate a list of %zu files", input->files->count);
+               : pe_fail_errno(err, "out of memory for a list of %zu files", input->files->count);
 }
 
 /* Add a text to the root folder. Its bytes follow those of the job's files. */

@@ -204,7 +204,7 @@ static int write_directory(struct writer *w, const struct entries *entries, uint
     sqfs_inode_generic_t *inode =
         sqfs_dir_writer_create_inode(w->dir, 2 + subdirectories, 0xFFFFFFFF, parent);
     if (!inode)
-        return pe_fail_errno(err, "cannot allocate the inode of a directory");
+        return pe_fail_errno(err, "out of memory for the inode of a directory");
     /* Large directories have no index, which would have to follow the extended inode. Readers do
      * not need it.
      */
@@ -304,7 +304,7 @@ static int writer_open(struct writer *w, struct pe_error *err)
     w->directories = sqfs_meta_writer_create(&w->file.base, &w->store, SQFS_META_WRITER_KEEP_IN_MEMORY);
     w->dir = w->directories ? sqfs_dir_writer_create(w->directories, 0) : NULL;
     if (!w->ids || !w->inodes || !w->dir)
-        return pe_fail(err, PE_ERR_INTERNAL, "libsquashfs is out of memory");
+        return pe_fail(err, PE_ERR_INTERNAL, "out of memory for the input of a job");
     return 0;
 }
 

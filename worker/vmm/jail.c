@@ -204,7 +204,7 @@ struct jail *jail_make(const struct vm_host *host, struct pe_error *err)
 {
     struct jail *jail = calloc(1, sizeof *jail);
     if (!jail) {
-        pe_fail_errno(err, "cannot allocate a jail");
+        pe_fail_errno(err, "out of memory for a jail");
         return NULL;
     }
     jail->root = jail->empty_root = -1;

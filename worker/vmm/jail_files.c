@@ -39,7 +39,7 @@ int jail_files_add(struct jail_files *files, enum jail_file_use use, const char 
         files->items = items;
     char *copy = items ? strdup(path) : NULL;
     if (!copy)
-        return pe_fail_errno(err, "cannot allocate the list of a VMM's files");
+        return pe_fail_errno(err, "out of memory for the list of a VMM's files");
     files->items[files->count++] = (struct jail_file){.path = copy, .use = use};
     return 0;
 }
