@@ -260,6 +260,7 @@ test_balancer_discovery_SRC := $(addprefix worker/,balancer_discovery.c balancer
 test_admission_SRC := $(addprefix worker/,admission.c template_channel.c template_client.c)
 test_agent_command_SRC := vm/guest/command.c
 test_api_keys_SRC := $(LB_CORE)
+test_catalog_tools_SRC := lb/mcp/catalog_tools.c $(LB_CORE)
 test_client_SRC := lb/core/client.c
 test_board_SRC := worker/board.c
 test_bundle_SRC := worker/job/bundle.c worker/job/seccomp_profile.c

@@ -8,9 +8,11 @@
 #include <string.h>
 
 enum {
-    TAG_MAX = 128,      /* bytes (OCI distribution-spec, "Pulling manifests") */
-    NAME_EDITS_MAX = 4, /* a name that differs by more edits is a different name */
-    TAG_EDITS_MAX = 16, /* a tag that differs by more edits is as good as any other */
+    TAG_MAX = 128,       /* bytes (OCI distribution-spec, "Pulling manifests") */
+    NAME_EDITS_MAX = 4,  /* a name that differs by more edits is a different name */
+    TAG_EDITS_MAX = 16,  /* a tag that differs by more edits is as good as any other */
+    WORK_OF_A_NAME = 64, /* of looking at a name that is then not compared */
+    WORK_MAX = 2 * 1024 * 1024,
 };
 
 /* ---- grammar ---- */
@@ -151,17 +153,33 @@ static void insert(struct pe_image_suggestions *suggestions, const struct pe_ima
     items[at] = *added;
 }
 
+bool pe_image_suggestions_are_done(const struct pe_image_suggestions *suggestions)
+{
+    return suggestions->work >= WORK_MAX;
+}
+
+/* At most so many distances are computed for texts of which one has this length. */
+static size_t work_of(size_t length, unsigned limit)
+{
+    return length * (2 * (size_t)limit + 1);
+}
+
 void pe_image_suggestions_add(struct pe_image_suggestions *suggestions, const char *name)
 {
+    if (pe_image_suggestions_are_done(suggestions))
+        return;
     const char *reference = suggestions->reference;
     size_t wanted = name_length(reference), length = name_length(name);
     unsigned allowed = edits_allowed(wanted);
+    suggestions->work += WORK_OF_A_NAME;
     if ((wanted > length ? wanted - length : length - wanted) > allowed)
         return; /* the lengths alone differ by too many edits */
+    suggestions->work += work_of(wanted, allowed);
     unsigned name_edits = edit_distance(reference, wanted, name, length, allowed);
     if (name_edits > allowed)
         return; /* before the tags, which may be long, are compared */
     const char *wanted_tag = tag_of(reference), *tag = tag_of(name);
+    suggestions->work += work_of(strlen(wanted_tag), TAG_EDITS_MAX);
     const struct pe_image_suggestion added = {
         .name = name,
         .name_edits = name_edits,

@@ -35,11 +35,16 @@ struct pe_image_suggestions {
     const char *reference; /* set by the caller, who owns it; everything else begins as zero */
     struct pe_image_suggestion items[PE_IMAGE_SUGGESTIONS_MAX];
     size_t count;
+    size_t work; /* how much was compared, in steps of a few nanoseconds */
 };
 
 /* Consider one known image's name. It must outlive `suggestions`. A name may be added several
- * times. */
+ * times. Does nothing once pe_image_suggestions_are_done. */
 void pe_image_suggestions_add(struct pe_image_suggestions *suggestions, const char *name);
+
+/* True when names were compared for so long, some milliseconds, that others are not considered any more: the
+ * balancer knows up to millions of names, and answers nobody meanwhile. */
+bool pe_image_suggestions_are_done(const struct pe_image_suggestions *suggestions);
 
 /* Append "; did you mean gcc:13 or gcc:14?" to the text in `message`, a buffer of `size` bytes.
  * Appends nothing when there is no suggestion; a text that does not fit is cut. */

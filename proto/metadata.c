@@ -307,3 +307,10 @@ bool pe_metadata_accepts_file(const json_t *image, const char *file)
     struct file_names names = {.path = file, .last = slash ? slash + 1 : file};
     return find_pattern(image, matches, &names);
 }
+
+/* A pattern is made into an automaton, and both names are put through it. */
+size_t pe_metadata_match_work(const json_t *image, const char *file)
+{
+    enum { AUTOMATON_WORK = 64 };
+    return (1 + pe_metadata_count_patterns(image)) * 2 * (AUTOMATON_WORK + strlen(file));
+}

@@ -83,7 +83,9 @@ static json_t *defaults(void)
 
 /* ---- the list ---- */
 
-enum { EXAMINED_MAX = 1024 }; /* images that are matched with a file before other requests have their turn */
+/* How much is done before other requests have their turn, in steps of a few nanoseconds: to look for the next
+ * image in the catalog of one worker, and altogether. */
+enum { LOOKUP_WORK = 128, WORK_MAX = 2 * 1024 * 1024 };
 
 /* The state of one response: what was sent last. Catalogs may change while it is sent. Images are
  * sorted by name, then by digest, so none is listed twice; different images of the same name are
@@ -143,7 +145,7 @@ static int append_listing(void *state, struct pe_buf *out, size_t room, bool *en
     if (!listing->begun && pe_buf_append_text(out, "{\"images\":[", err) < 0)
         return -1;
     listing->begun = true;
-    for (int examined = 0; out->size < room && examined < EXAMINED_MAX; examined++) {
+    for (size_t work = 0; out->size < room && work < WORK_MAX;) {
         size_t hosts = 0;
         const struct catalog_entry *entry = next_image(listing, &hosts);
         *ended = !entry;
@@ -151,6 +153,9 @@ static int append_listing(void *state, struct pe_buf *out, size_t room, bool *en
             return append_end(out, err);
         snprintf(listing->name, sizeof listing->name, "%s", entry->name);
         snprintf(listing->digest, sizeof listing->digest, "%s", entry->digest);
+        work += listing->scheduler->known_count * LOOKUP_WORK;
+        if (listing->file[0])
+            work += pe_metadata_match_work(entry->json, listing->file);
         bool wanted = !listing->file[0] || pe_metadata_accepts_file(entry->json, listing->file);
         if (wanted && append_image(listing, entry->json, hosts, out, err) < 0)
             return -1;

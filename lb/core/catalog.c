@@ -145,6 +145,6 @@ const struct catalog_entry *catalog_next(const struct catalog *catalog, const ch
 
 void catalog_suggest(const struct catalog *catalog, struct pe_image_suggestions *suggestions)
 {
-    for (size_t i = 0; i < catalog->count; i++)
+    for (size_t i = 0; i < catalog->count && !pe_image_suggestions_are_done(suggestions); i++)
         pe_image_suggestions_add(suggestions, catalog->entries[i].name);
 }

@@ -38,7 +38,8 @@ const struct catalog_entry *catalog_find(const struct catalog *catalog, const ch
  * none. Empty texts are before all entries. */
 const struct catalog_entry *catalog_next(const struct catalog *catalog, const char *name, const char *digest);
 
-/* Consider all names of this catalog as suggestions. They belong to the catalog. */
+/* Consider the names of this catalog as suggestions, until pe_image_suggestions_are_done. They belong to the
+ * catalog. */
 void catalog_suggest(const struct catalog *catalog, struct pe_image_suggestions *suggestions);
 
 #endif

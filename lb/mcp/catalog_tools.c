@@ -24,7 +24,8 @@ extern const char mcp_tools_text[]; /* NUL-terminated */
 enum {
     LISTED_MAX = 1000,             /* images */
     LISTED_BYTES_MAX = 256 * 1024, /* of the text */
-    EXAMINED_MAX = 16 * 1024,      /* images whose patterns are matched with a file */
+    ENTRY_WORK = 32,               /* of looking at an image of a worker, in steps of a few nanoseconds */
+    WORK_MAX = 4 * 1024 * 1024,    /* the same of everything */
     DESCRIPTION_MAX = 400,         /* bytes of one line */
 };
 
@@ -49,7 +50,8 @@ static json_t *fault(const char *text)
 struct list {
     const char *file; /* only images that can run it; NULL: all */
     json_t *seen;     /* the names that are in the list; owned */
-    size_t examined;  /* images that were matched with the file */
+    size_t work;      /* what was done: the same image of many workers, and patterns that do not match, take
+                         time as well */
     struct pe_buf text;
 };
 
@@ -62,7 +64,7 @@ static void free_list(struct list *list)
 static bool is_full(const struct list *list)
 {
     return json_object_size(list->seen) >= LISTED_MAX || list->text.size >= LISTED_BYTES_MAX ||
-           list->examined >= EXAMINED_MAX;
+           list->work >= WORK_MAX;
 }
 
 /* One line for an image. */
@@ -82,11 +84,12 @@ static int list_image(struct list *list, const struct catalog_entry *entry, stru
 /* Whether an image belongs into the list and is not there yet. */
 static bool is_wanted(struct list *list, const struct catalog_entry *entry)
 {
+    list->work += ENTRY_WORK;
     if (json_object_get(list->seen, entry->name))
         return false;
     if (!list->file)
         return true;
-    list->examined++;
+    list->work += pe_metadata_match_work(entry->json, list->file);
     return pe_metadata_accepts_file(entry->json, list->file);
 }
 

@@ -197,6 +197,33 @@ static void a_catalog_finds_what_a_reference_means(void **state)
     }
 }
 
+/* Returns how many names are considered that consist of `begin` and a number. */
+static size_t count_considered(const char *reference, const char *begin)
+{
+    enum { MANY = 2000000 };
+    struct pe_image_suggestions suggestions = {.reference = reference};
+    char name[PE_IMAGE_NAME_MAX + 1];
+    size_t count = 0;
+    while (count < MANY && !pe_image_suggestions_are_done(&suggestions)) {
+        snprintf(name, sizeof name, "%s%03zu", begin, count++ % 1000);
+        pe_image_suggestions_add(&suggestions, name);
+        suggestions.count = 0; /* they point to `name` */
+    }
+    return count;
+}
+
+/* The names of millions of images may be known, and made so that comparing them takes long. */
+static void names_are_compared_until_that_would_hold_up_others(void **state)
+{
+    (void)state;
+    char reference[PE_IMAGE_NAME_MAX + 1], begin[PE_IMAGE_NAME_MAX + 1];
+    snprintf(reference, sizeof reference, "%0120d:%0120d", 0, 0);
+    snprintf(begin, sizeof begin, "%0120d:%0117d", 0, 0);
+    assert_in_range(count_considered(reference, begin), 100, 1000);
+    assert_in_range(count_considered("gcc:16", "gdb:"), 5000, 50000);
+    assert_in_range(count_considered("gcc:16", "imagemagick:"), 5000, 50000);
+}
+
 static void a_text_without_room_is_cut(void **state)
 {
     (void)state;
@@ -218,6 +245,7 @@ int main(void)
         cmocka_unit_test(edits_are_counted_up_to_their_limit_as_in_the_whole_table),
         cmocka_unit_test(the_store_and_the_catalog_suggest_the_same),
         cmocka_unit_test(a_catalog_finds_what_a_reference_means),
+        cmocka_unit_test(names_are_compared_until_that_would_hold_up_others),
         cmocka_unit_test(a_text_without_room_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
