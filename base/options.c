@@ -60,6 +60,14 @@ static int set_value(const struct pe_option *option, const char *text, struct pe
     return pe_fail(err, PE_ERR_INTERNAL, "--%s has no kind", option->name);
 }
 
+void pe_option_table_add(struct pe_option_table *table, const struct pe_option *options, size_t count)
+{
+    if (count > PE_OPTIONS_MAX - table->count)
+        abort();
+    memcpy(table->items + table->count, options, count * sizeof *options);
+    table->count += count;
+}
+
 static const struct pe_option *find_by_letter(const struct pe_option *option, int letter)
 {
     for (; option->name; option++)

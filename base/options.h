@@ -39,6 +39,18 @@ struct pe_program {
     const char *epilogue; /* printed last in --help, or NULL */
 };
 
+#define PE_OPTIONS_MAX 63u
+
+/* A table that is put together from groups of options. Begins as {0}; the empty line at its end is always
+ * there. */
+struct pe_option_table {
+    struct pe_option items[PE_OPTIONS_MAX + 1];
+    size_t count;
+};
+
+/* Append `count` options, in the order of --help. The table must have room for them. */
+void pe_option_table_add(struct pe_option_table *table, const struct pe_option *options, size_t count);
+
 /* Parse argv. Options end at "--", and with `stop_early` also at the first argument that is not an
  * option. Without it, arguments that are not options are moved behind the options, in their order.
  * Sets `*rest` to the index of the first argument after the options. --help and -h print the table

@@ -8,7 +8,6 @@
 #include "lb/piston/request.h"
 #include "proto/limits.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -255,20 +254,7 @@ static int parse_arguments(struct settings *settings, const struct pe_option *op
     return 0;
 }
 
-/* The options in the order of --help. The last one is empty. */
-struct option_table {
-    struct pe_option items[64];
-    size_t count;
-};
-
-static void add_options(struct option_table *table, const struct pe_option *options, size_t count)
-{
-    assert(table->count + count < sizeof table->items / sizeof *table->items);
-    memcpy(table->items + table->count, options, count * sizeof *options);
-    table->count += count;
-}
-
-static void add_connection_options(struct settings *s, struct option_table *table)
+static void add_connection_options(struct settings *s, struct pe_option_table *table)
 {
     const struct pe_option options[] = {
         {"listen", 'l', "ADDRESS", "HOST:PORT or unix:PATH; repeatable (default 127.0.0.1:8080)",
@@ -291,10 +277,10 @@ static void add_connection_options(struct settings *s, struct option_table *tabl
          "URL of a store, and the images that new hosts fetch; read again on SIGHUP", PE_OPTION_TEXT,
          &s->host_images},
     };
-    add_options(table, options, sizeof options / sizeof *options);
+    pe_option_table_add(table, options, sizeof options / sizeof *options);
 }
 
-static void add_client_options(struct settings *s, struct option_table *table)
+static void add_client_options(struct settings *s, struct pe_option_table *table)
 {
     const struct pe_option options[] = {
         {"trusted-host", 0, "NAME",
@@ -330,10 +316,10 @@ static void add_client_options(struct settings *s, struct option_table *table)
         {"cors-origin", 0, "ORIGIN", "origin whose pages may use the service, or '*'; repeatable",
          PE_OPTION_LIST, &s->cors_origins},
     };
-    add_options(table, options, sizeof options / sizeof *options);
+    pe_option_table_add(table, options, sizeof options / sizeof *options);
 }
 
-static void add_job_options(struct settings *s, struct option_table *table)
+static void add_job_options(struct settings *s, struct pe_option_table *table)
 {
     const struct pe_option options[] = {
         {"queue-jobs", 0, "N", "maximum number of jobs that wait for a slot (default 1000)", PE_OPTION_NUMBER,
@@ -369,10 +355,10 @@ static void add_job_options(struct settings *s, struct option_table *table)
         {"cases-slots", 0, "N", "over how many slots the cases of a job may be spread (default 4)",
          PE_OPTION_NUMBER, &s->cases_slots},
     };
-    add_options(table, options, sizeof options / sizeof *options);
+    pe_option_table_add(table, options, sizeof options / sizeof *options);
 }
 
-static void add_result_options(struct settings *s, struct option_table *table)
+static void add_result_options(struct settings *s, struct pe_option_table *table)
 {
     const struct pe_option options[] = {
         {"cache-mib", 0, "N", "size of the result cache in memory, in MiB (default 256)", PE_OPTION_NUMBER,
@@ -398,10 +384,10 @@ static void add_result_options(struct settings *s, struct option_table *table)
         {"poison-ms", 0, "N", "how long a job that killed three slots is held back (default 300000)",
          PE_OPTION_NUMBER, &s->poison_ms},
     };
-    add_options(table, options, sizeof options / sizeof *options);
+    pe_option_table_add(table, options, sizeof options / sizeof *options);
 }
 
-static void add_process_options(struct settings *s, struct option_table *table)
+static void add_process_options(struct settings *s, struct pe_option_table *table)
 {
     const struct pe_option options[] = {
         {"spool-dir", 0, "DIR", "directory for request bodies over 4 MiB (default /var/tmp)", PE_OPTION_TEXT,
@@ -427,12 +413,12 @@ static void add_process_options(struct settings *s, struct option_table *table)
         {"die-with-parent", 0, NULL, "exit when the process that started this one exits", PE_OPTION_FLAG,
          &s->die_with_parent},
     };
-    add_options(table, options, sizeof options / sizeof *options);
+    pe_option_table_add(table, options, sizeof options / sizeof *options);
 }
 
 int settings_parse(struct settings *s, int argc, char **argv, struct pe_error *err)
 {
-    struct option_table table = {.count = 0};
+    struct pe_option_table table = {.count = 0};
     *s = defaults;
     add_connection_options(s, &table);
     add_client_options(s, &table);

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pe-worker: parses the command line, checks what a worker needs and selects an engine. Then the
- * supervisor (worker/supervisor.c) takes over. */
+/* pe-worker: makes the configuration from the command line, checks what a worker needs and selects an engine.
+ * Then the supervisor (worker/supervisor.c) takes over. */
 #include "base/cleanup.h"
 #include "base/home.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "base/options.h"
 #include "doctor/report.h"
-#include "proto/limits.h"
 #include "worker/balancer_discovery.h"
 #include "worker/config.h"
 #include "worker/doctor.h"
@@ -18,7 +16,7 @@
 #include "worker/join.h"
 #include "worker/metrics.h"
 #include "worker/owner_limits.h"
-#include "worker/owner_options.h"
+#include "worker/settings.h"
 #include "worker/status_command.h"
 #include "worker/status_server.h"
 #include "worker/stop_signal.h"
@@ -39,171 +37,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* The value of an option that was not given, and whose default depends on others. */
-#define NOT_GIVEN UINT64_MAX
-
-#define SLOTS_MAX 1024u
-#define TEMPLATES_MIB_MAX (1u << 24)
-
 #define NICE_MOST 19
 
-struct settings {
-    const char *token_file, *ca, *proxy, *store, *name, *vmm, *user, *isolation;
-    struct vm_files files;
-    const char *state, *run, *metrics;
-    struct pe_option_list servers, warm, vmm_paths;
-    struct owner_options owner;
-    struct owner_hours hours;              /* from `owner` */
-    struct pe_isolation_set isolation_set; /* from `isolation`; empty: any */
-    uint64_t slots, ahead, memory_mib, templates_mib, refills, prewarm_slots;
-    bool doctor, json, die_with_parent, probe_again, new_containers, no_warm_up, uml_seccomp;
-    char store_path[PATH_MAX], state_path[PATH_MAX];
-    char template_path[PATH_MAX], engine_path[PATH_MAX], cpu_path[PATH_MAX];
+/* What is made from the settings. The configuration points to it. */
+struct paths {
+    char store[PATH_MAX], state[PATH_MAX], base[256], run[PATH_MAX];
+    char templates[PATH_MAX], engines[PATH_MAX], cpus[PATH_MAX];
 };
-
-/* What the owner of the host decides. Defaults depend on the CPUs that the worker may use. */
-static int check_owner(struct settings *settings, struct pe_error *err)
-{
-    if (owner_options_check(&settings->owner, &settings->hours, err) < 0 ||
-        (settings->owner.cores && owner_cores_apply(settings->owner.cores, err) < 0))
-        return -1;
-    const uint64_t cpus = owner_cores_count();
-    if (settings->slots == NOT_GIVEN)
-        settings->slots = cpus;
-    if (settings->refills == NOT_GIVEN)
-        settings->refills = cpus;
-    if (settings->prewarm_slots == NOT_GIVEN)
-        settings->prewarm_slots = 2 * cpus;
-    return 0;
-}
-
-/* The options that bound how much is done at the same time, and with how much memory. */
-static int check_amounts(struct settings *settings, struct pe_error *err)
-{
-    if (settings->slots < 1 || settings->slots > SLOTS_MAX)
-        return pe_fail(err, PE_ERR_INVALID, "--slots must be between 1 and %u", SLOTS_MAX);
-    if (settings->ahead == NOT_GIVEN)
-        settings->ahead = settings->slots / 4;
-    if (settings->ahead > settings->slots)
-        return pe_fail(err, PE_ERR_INVALID, "--ahead must not be larger than --slots, which is %llu",
-                       (unsigned long long)settings->slots);
-    if (settings->memory_mib < 256 || settings->memory_mib > 65536)
-        return pe_fail(err, PE_ERR_INVALID, "--memory must be between 256 and 65536 MiB");
-    if (settings->refills < 1 || settings->refills > UINT32_MAX)
-        return pe_fail(err, PE_ERR_INVALID, "--refills must be between 1 and %u", UINT32_MAX);
-    if (settings->prewarm_slots > UINT32_MAX)
-        return pe_fail(err, PE_ERR_INVALID, "--prewarm must be at most %u", UINT32_MAX);
-    if (settings->templates_mib > TEMPLATES_MIB_MAX)
-        return pe_fail(err, PE_ERR_INVALID, "--templates must be at most %u MiB", TEMPLATES_MIB_MAX);
-    return 0;
-}
-
-static int check_settings(struct settings *settings, struct pe_error *err)
-{
-    if (!settings->servers.count && !settings->doctor)
-        return pe_fail(err, PE_ERR_INVALID,
-                       "--server URL is missing: it names the balancer; see pe-worker --help");
-    if (check_owner(settings, err) < 0 || check_amounts(settings, err) < 0)
-        return -1;
-    if (settings->name && strlen(settings->name) > WORKER_NAME_MAX)
-        return pe_fail(err, PE_ERR_INVALID, "--name %.40s… is longer than %u bytes", settings->name,
-                       WORKER_NAME_MAX);
-    if (settings->isolation && pe_isolation_set_parse(settings->isolation, &settings->isolation_set, err) < 0)
-        return pe_fail_context(err, "--isolation");
-    for (size_t i = 0; i < settings->vmm_paths.count; i++)
-        if (settings->vmm_paths.items[i][0] != '/')
-            return pe_fail(err, PE_ERR_INVALID, "--vmm-path %s: the path must begin with /",
-                           settings->vmm_paths.items[i]);
-    return 0;
-}
-
-/* Read what is left behind the options. */
-static int read_arguments(struct settings *settings, int count, char **arguments, struct pe_error *err)
-{
-    settings->doctor = count && !strcmp(arguments[0], "doctor");
-    if (settings->json && !settings->doctor)
-        return pe_fail(err, PE_ERR_INVALID, "--json is an option of `pe-worker doctor`");
-    if (count > settings->doctor)
-        return pe_fail(err, PE_ERR_INVALID, "unexpected argument '%s'; see pe-worker --help",
-                       arguments[settings->doctor]);
-    if (!strcmp(settings->vmm, "uml+boot" ENGINE_UML_SECCOMP))
-        settings->uml_seccomp = true;
-    return 0;
-}
-
-static int parse_command_line(int argc, char **argv, struct settings *settings, struct pe_error *err)
-{
-    const struct pe_option options[] = {
-        {"server", 's', "URL",
-         "a balancer: http://HOST:PORT, https://..., unix:/path, or http+srv://NAME; repeatable",
-         PE_OPTION_LIST, &settings->servers},
-        {"token-file", 0, "FILE", "file with the bearer token for the balancer", PE_OPTION_TEXT,
-         &settings->token_file},
-        {"ca", 0, "FILE", "trust only the certificates in FILE, PEM, for the balancer", PE_OPTION_TEXT,
-         &settings->ca},
-        {"proxy", 0, "URL", "HTTP proxy on the way to the balancer (default: as https_proxy says)",
-         PE_OPTION_TEXT, &settings->proxy},
-        {"name", 0, "NAME", "name of this worker (default: the hostname and a random number)", PE_OPTION_TEXT,
-         &settings->name},
-        {"slots", 'n', "N", "run N jobs at the same time (default: one for each CPU)", PE_OPTION_NUMBER,
-         &settings->slots},
-        {"ahead", 0, "K", "keep K more jobs ready to start (default: a quarter of --slots)", PE_OPTION_NUMBER,
-         &settings->ahead},
-        {"memory", 'm', "MIB", "memory that a job may use (default 1024)", PE_OPTION_NUMBER,
-         &settings->memory_mib},
-        OWNER_OPTIONS(&settings->owner),
-        {"warm", 'w', "IMAGE", "make the first warm VMs for IMAGE; repeatable", PE_OPTION_LIST,
-         &settings->warm},
-        {"store", 0, "DIR", "image store (default: images/ of the installation)", PE_OPTION_TEXT,
-         &settings->store},
-        {"state", 0, "DIR", "folder for what survives a restart (default: state/ of the installation)",
-         PE_OPTION_TEXT, &settings->state},
-        {"run-dir", 0, "DIR", "folder for sockets (default: below /run, or $XDG_RUNTIME_DIR)", PE_OPTION_TEXT,
-         &settings->run},
-        {"metrics-file", 0, "FILE", "write metrics to FILE every 10 s, in Prometheus' text format",
-         PE_OPTION_TEXT, &settings->metrics},
-        {"vmm", 0, "ENGINE", "auto (the default: the best that works), kvm, uml, tcg or an engine's name",
-         PE_OPTION_TEXT, &settings->vmm},
-        {"isolation", 0, "KINDS", "use only engines with these: hardware, kernel, emulation", PE_OPTION_TEXT,
-         &settings->isolation},
-        {"probe-again", 0, NULL, "try every engine again, instead of using the remembered result",
-         PE_OPTION_FLAG, &settings->probe_again},
-        {"templates", 0, "MIB", "bound on templates on disk, and in memory (default 4096)", PE_OPTION_NUMBER,
-         &settings->templates_mib},
-        {"refills", 0, "N", "start N warm VMs at the same time (default: one for each CPU)", PE_OPTION_NUMBER,
-         &settings->refills},
-        {"prewarm", 0, "N", "prewarm the emulated VMs of N slots (default: two for each CPU)",
-         PE_OPTION_NUMBER, &settings->prewarm_slots},
-        {"new-containers", 0, NULL, "create the container of a job when the job arrives", PE_OPTION_FLAG,
-         &settings->new_containers},
-        {"no-warm-up", 0, NULL,
-         "boot VMs without the image's warm-up command: for a worker that runs one job", PE_OPTION_FLAG,
-         &settings->no_warm_up},
-        VM_FILES_OPTIONS(&settings->files),
-        {"uml-seccomp", 0, NULL,
-         "let User Mode Linux use seccomp instead of ptrace: only for trusted programs", PE_OPTION_FLAG,
-         &settings->uml_seccomp},
-        {"vmm-path", 0, "PATH", "let VMMs read PATH, too, a file or a folder; repeatable", PE_OPTION_LIST,
-         &settings->vmm_paths},
-        {"vmm-user", 0, "NAME", "user of all VMMs if this runs as root (default: one user for each slot)",
-         PE_OPTION_TEXT, &settings->user},
-        {"json", 0, NULL, "print what `doctor` says as JSON, for scripts", PE_OPTION_FLAG, &settings->json},
-        {"die-with-parent", 0, NULL, "exit when the program that started this one exits", PE_OPTION_FLAG,
-         &settings->die_with_parent},
-        {0}};
-    const struct pe_program program = {
-        .name = "pe-worker",
-        .usage = "--server URL [options], or pe-worker doctor|join|status [options]",
-        .about = "Connects to a Program Explorer balancer and runs its jobs, each in a fresh VM.",
-        .options = options,
-        .epilogue = "`pe-worker doctor` says what this host offers for running jobs, and what is missing.\n"
-                    "`pe-worker join URL` makes this host a worker of the balancer there; see its --help.\n"
-                    "`pe-worker status` says what the workers of this host do."};
-    int rest = 0;
-    if (pe_options_parse(&program, argc, argv, false, &rest, err) < 0)
-        return -1;
-    return read_arguments(settings, argc - rest, argv + rest, err) < 0 ? -1 : check_settings(settings, err);
-}
 
 static int use_default_path(const char **path, const char *below, char *text, size_t size,
                             struct pe_error *err)
@@ -214,10 +54,9 @@ static int use_default_path(const char **path, const char *below, char *text, si
     return pe_home_path(below, text, size, err);
 }
 
-static int find_files(struct settings *settings, struct pe_error *err)
+static int find_files(struct settings *settings, struct paths *paths, struct pe_error *err)
 {
-    if (use_default_path(&settings->store, "images", settings->store_path, sizeof settings->store_path, err) <
-        0)
+    if (use_default_path(&settings->store, "images", paths->store, sizeof paths->store, err) < 0)
         return -1;
     return vm_files_find(&settings->files, err);
 }
@@ -252,28 +91,27 @@ static int find_user(const char *name, struct worker_config *config, struct pe_e
     return 0;
 }
 
-static int make_folders(struct settings *settings, struct worker_config *config, struct pe_error *err)
+static int make_folders(struct settings *settings, struct paths *paths, struct worker_config *config,
+                        struct pe_error *err)
 {
-    static char base[256], run_dir[PATH_MAX];
     char kinds[PE_ISOLATION_TEXT_MAX];
-    if (use_default_path(&settings->state, "state", settings->state_path, sizeof settings->state_path, err) <
-        0)
+    if (use_default_path(&settings->state, "state", paths->state, sizeof paths->state, err) < 0)
         return -1;
     if (!settings->run)
-        settings->run = worker_dir_usual(base, sizeof base);
+        settings->run = worker_dir_usual(paths->base, sizeof paths->base);
     const char *shared = geteuid() == 0 ? WORKER_DIR_HOST : settings->run;
-    snprintf(settings->cpu_path, sizeof settings->cpu_path, "%s/vmm-cpus", shared);
-    config->cpu_file = settings->cpu_path;
-    snprintf(settings->template_path, sizeof settings->template_path, "%s/templates", settings->state);
+    snprintf(paths->cpus, sizeof paths->cpus, "%s/vmm-cpus", shared);
+    snprintf(paths->templates, sizeof paths->templates, "%s/templates", settings->state);
     /* A worker with --isolation remembers its engine apart from one without, so that pe-run, which
      * passes on that option of its own, does not try the engines again each time. */
-    snprintf(settings->engine_path, sizeof settings->engine_path, "%s/engines%s%s", settings->state,
+    snprintf(paths->engines, sizeof paths->engines, "%s/engines%s%s", settings->state,
              settings->isolation ? "-" : "", pe_isolation_set_print(settings->isolation_set, "+", kinds));
-    config->template_dir = settings->template_path;
-    config->vm.run_dir = run_dir;
+    config->cpu_file = paths->cpus;
+    config->template_dir = paths->templates;
+    config->vm.run_dir = paths->run;
     if (worker_dir_ensure(config->template_dir, err) < 0 || worker_dir_ensure(shared, err) < 0)
         return -1;
-    return worker_dir_make(settings->run, run_dir, sizeof run_dir, err);
+    return worker_dir_make(settings->run, paths->run, sizeof paths->run, err);
 }
 
 static void choose_name(const struct settings *settings, struct worker_config *config)
@@ -300,7 +138,8 @@ static int keep_token(const struct settings *settings, struct worker_config *con
     return 0;
 }
 
-static int make_config(struct settings *settings, struct worker_config *config, struct pe_error *err)
+static int make_config(struct settings *settings, struct paths *paths, struct worker_config *config,
+                       struct pe_error *err)
 {
     *config = (struct worker_config){
         .servers = settings->servers.items,
@@ -341,7 +180,7 @@ static int make_config(struct settings *settings, struct worker_config *config, 
         return -1;
     if (find_user(settings->user, config, err) < 0)
         return -1;
-    return make_folders(settings, config, err);
+    return make_folders(settings, paths, config, err);
 }
 
 static void make_user_namespace(void)
@@ -373,16 +212,17 @@ static int work(const struct settings *settings, struct worker_config *config, s
 static int run(int argc, char **argv, struct settings *settings, struct pe_error *err)
 {
     struct worker_config config;
-    if (parse_command_line(argc, argv, settings, err) < 0)
+    struct paths paths = {.run = ""};
+    if (settings_parse(settings, argc, argv, err) < 0)
         return -1;
     if (settings->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         return pe_fail_errno(err, "cannot set up --die-with-parent");
-    if (find_files(settings, err) < 0)
+    if (find_files(settings, &paths, err) < 0)
         return -1;
     stop_signal_catch();
-    int failed = make_config(settings, &config, err) < 0;
+    int failed = make_config(settings, &paths, &config, err) < 0;
     const struct probe probe = {.wish = {.name = settings->vmm, .isolation = settings->isolation_set},
-                                .result_file = settings->engine_path,
+                                .result_file = paths.engines,
                                 .uml_seccomp = settings->uml_seccomp,
                                 .again = settings->probe_again};
     config.probe = &probe;
@@ -396,14 +236,7 @@ int main(int argc, char **argv)
 {
     struct pe_error err;
     const bool is_doctor = argc > 1 && !strcmp(argv[1], "doctor"); /* also if the options are wrong */
-    struct settings settings = {.vmm = "auto",
-                                .slots = NOT_GIVEN,
-                                .ahead = NOT_GIVEN,
-                                .refills = NOT_GIVEN,
-                                .prewarm_slots = NOT_GIVEN,
-                                .owner = OWNER_DEFAULTS,
-                                .templates_mib = 4096,
-                                .memory_mib = PE_GUEST_MEMORY_MIB};
+    struct settings settings = {.doctor = false};
     pe_log_init("pe-worker");
     if (argc > 1 && !strcmp(argv[1], "join"))
         return join_main(argc - 1, argv + 1);
@@ -414,10 +247,7 @@ int main(int argc, char **argv)
     const int status = run(argc, argv, &settings, &err);
     if (status < 0)
         fprintf(stderr, "pe-worker: %s\n", err.message);
-    pe_option_list_free(&settings.servers);
-    pe_option_list_free(&settings.warm);
-    pe_option_list_free(&settings.vmm_paths);
-    owner_options_free(&settings.owner);
+    settings_free(&settings);
     curl_global_cleanup();
     if (status < 0)
         return is_doctor ? DOCTOR_EXIT_USAGE : 1;
