@@ -34,21 +34,42 @@
 #define LOOK_MS 2000u                            /* between two looks at whether the owner wants a pause */
 #define DRAIN_MS (PE_STAGED_JOB_MS_MAX + 40000u) /* longer than any job takes whose input is not typed */
 
-enum { OTHERS = 5 }; /* children between the slots and the registrations */
+/* What a child is for, in the order of the children. There is one for each slot, one for each balancer that
+ * there may be, and one for each other role. */
+enum role {
+    ROLE_SLOT,
+    ROLE_TEMPLATE_SERVER,
+    ROLE_ENGINE_SEARCH,
+    ROLE_DISCOVERY,
+    ROLE_STATUS,
+    ROLE_OWNER_WATCH,
+    ROLE_REGISTRATION,
+};
+
+static const struct {
+    int (*run)(const struct worker_config *config);
+    const char *name;
+} roles[] = {
+    [ROLE_SLOT] = {slot_main, "slot"},
+    [ROLE_TEMPLATE_SERVER] = {template_server_main, "template server"},
+    [ROLE_ENGINE_SEARCH] = {worker_engine_retry_main, "search for a better engine"},
+    [ROLE_DISCOVERY] = {balancer_discovery_main, "search for balancers"},
+    [ROLE_STATUS] = {status_server_main, "status"},
+    [ROLE_OWNER_WATCH] = {owner_watch_main, "owner watch"},
+    [ROLE_REGISTRATION] = {registration_main, "registration"},
+};
 
 struct child {
     pid_t pid; /* 0: not running */
-    int (*run)(const struct worker_config *config);
-    const char *name;
-    uint32_t number; /* number of the slot */
+    enum role role;
+    uint32_t number;   /* among all children */
+    uint32_t balancer; /* of a registration */
     uint64_t start_after_us;
 };
 
 struct supervisor {
     struct worker_config *config;
-    struct child *children; /* owned: the slots, then template server, search for an engine, discovery of
-                               balancers, the answers to `pe-worker status`, the watch of the owner, and
-                               registrations */
+    struct child *children; /* owned */
     size_t slots, count;
     bool switching; /* to another engine: the processes that use the old one end */
     bool draining;  /* the worker stops after the running jobs */
@@ -65,71 +86,54 @@ static void choose_cpu(struct worker_config *config)
         pe_log(PE_LOG_WARN, "%s; this slot uses CPU %u", err.message, config->vm.cpu);
 }
 
-static struct child *template_server_of(const struct supervisor *supervisor)
+/* The first child with this role. */
+static struct child *child_of(const struct supervisor *supervisor, enum role role)
 {
-    return &supervisor->children[supervisor->slots];
+    return role == ROLE_SLOT ? supervisor->children
+                             : &supervisor->children[supervisor->slots + role - ROLE_TEMPLATE_SERVER];
 }
 
-static struct child *search_of(const struct supervisor *supervisor)
+static bool slots_run(const struct supervisor *supervisor)
 {
-    return &supervisor->children[supervisor->slots + 1];
+    for (size_t i = 0; i < supervisor->slots; i++)
+        if (supervisor->children[i].pid)
+            return true;
+    return false;
 }
 
-static struct child *discovery_of(const struct supervisor *supervisor)
+static bool knows_balancers(const struct worker_config *config)
 {
-    return &supervisor->children[supervisor->slots + 2];
+    return config->balancers_are_known || !balancer_discovery_is_needed(config);
 }
 
-static struct child *status_of(const struct supervisor *supervisor)
+static bool takes_jobs(const struct supervisor *supervisor)
 {
-    return &supervisor->children[supervisor->slots + 3];
-}
-
-static struct child *owner_watch_of(const struct supervisor *supervisor)
-{
-    return &supervisor->children[supervisor->slots + 4];
-}
-
-/* The registration with a balancer. There is a child for each that there may be. */
-static struct child *registration_of(const struct supervisor *supervisor, size_t balancer)
-{
-    return &supervisor->children[supervisor->slots + OTHERS + balancer];
-}
-
-static bool is_registration(const struct supervisor *supervisor, const struct child *child)
-{
-    return child >= registration_of(supervisor, 0);
-}
-
-static size_t running(const struct supervisor *supervisor, size_t count)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++)
-        n += supervisor->children[i].pid != 0;
-    return n;
+    return knows_balancers(supervisor->config) && !supervisor->config->paused && !supervisor->switching &&
+           !supervisor->draining;
 }
 
 /* Whether the child shall run. */
 static bool is_wanted(const struct supervisor *supervisor, const struct child *child)
 {
     const struct worker_config *config = supervisor->config;
-    if (child == status_of(supervisor))
-        return true;
-    if (child == owner_watch_of(supervisor))
-        return !supervisor->draining && config->idle_only;
-    if (child == discovery_of(supervisor))
+    switch (child->role) {
+    case ROLE_SLOT:
+        return takes_jobs(supervisor);
+    case ROLE_TEMPLATE_SERVER: /* the last jobs may wait for it; none starts while the engine changes */
+        return takes_jobs(supervisor) ||
+               ((supervisor->draining || !supervisor->switching) && slots_run(supervisor));
+    case ROLE_ENGINE_SEARCH:
+        return takes_jobs(supervisor) && config->engine_undecided;
+    case ROLE_DISCOVERY:
         return !supervisor->draining && balancer_discovery_is_needed(config);
-    if (balancer_discovery_is_needed(config) && !config->balancers_are_known)
-        return false;
-    if (is_registration(supervisor, child))
-        return (size_t)(child - registration_of(supervisor, 0)) < config->balancers.count;
-    if (supervisor->draining) /* the jobs that still run may wait for it */
-        return child == template_server_of(supervisor) && running(supervisor, supervisor->slots);
-    if (child == search_of(supervisor) && !supervisor->config->engine_undecided)
-        return false;
-    if (config->paused && !supervisor->switching)
-        return child == template_server_of(supervisor) && running(supervisor, supervisor->slots);
-    return !supervisor->switching;
+    case ROLE_STATUS:
+        return true;
+    case ROLE_OWNER_WATCH:
+        return !supervisor->draining && config->idle_only;
+    case ROLE_REGISTRATION:
+        return knows_balancers(config) && child->balancer < config->balancers.count;
+    }
+    return false;
 }
 
 /* What a process logs is told to `pe-worker status`. */
@@ -145,19 +149,19 @@ static int run_child(const struct supervisor *supervisor, const struct child *ch
 {
     struct worker_config config = *supervisor->config;
     config.slot = child->number;
-    if (is_registration(supervisor, child))
-        config.balancer = (size_t)(child - registration_of(supervisor, 0));
+    if (child->role == ROLE_REGISTRATION)
+        config.balancer = child->balancer;
     config.slot_uid = vmm_user(config.users, VMM_USER_SLOT, child->number);
     config.link_uid = vmm_user(config.users, VMM_USER_LINK, child->number);
     if (config.own_users)
         config.vm.uid = config.vm.gid = vmm_user(config.users, VMM_USER_VMM, child->number);
-    if (child != discovery_of(supervisor))
+    if (child->role != ROLE_DISCOVERY)
         balancer_discovery_unshare(&config);
     pe_log_watch(on_log, &config);
     board_set(config.board, config.slot, BOARD_STARTING);
-    if (child->run == slot_main)
+    if (child->role == ROLE_SLOT)
         choose_cpu(&config);
-    return child->run(&config);
+    return roles[child->role].run(&config);
 }
 
 static int start_child(const struct supervisor *supervisor, struct child *child, struct pe_error *err)
@@ -166,7 +170,7 @@ static int start_child(const struct supervisor *supervisor, struct child *child,
     child->pid = fork();
     if (child->pid < 0) {
         child->pid = 0;
-        return pe_fail_errno(err, "cannot fork the %s process", child->name);
+        return pe_fail_errno(err, "cannot fork the %s process", roles[child->role].name);
     }
     if (child->pid > 0)
         return 0;
@@ -196,11 +200,27 @@ static void start_due(const struct supervisor *supervisor)
     }
 }
 
-static void signal_all(const struct supervisor *supervisor, size_t count, int signal)
+/* Send a signal to those of `count` children that run. */
+static void signal_children(const struct child *children, size_t count, int signal)
 {
     for (size_t i = 0; i < count; i++)
-        if (supervisor->children[i].pid)
-            kill(supervisor->children[i].pid, signal);
+        if (children[i].pid)
+            kill(children[i].pid, signal);
+}
+
+static void signal_slots(const struct supervisor *supervisor, int signal)
+{
+    signal_children(supervisor->children, supervisor->slots, signal);
+}
+
+static void signal_child(const struct supervisor *supervisor, enum role role, int signal)
+{
+    signal_children(child_of(supervisor, role), 1, signal);
+}
+
+static void signal_registrations(const struct supervisor *supervisor, int signal)
+{
+    signal_children(child_of(supervisor, ROLE_REGISTRATION), BALANCERS_MAX, signal);
 }
 
 /* The search has ended. */
@@ -214,7 +234,7 @@ static void note_search(struct supervisor *supervisor, int status)
     pe_log(PE_LOG_INFO, "the engine changes after the running jobs");
     supervisor->switching = true;
     supervisor->switch_deadline_us = pe_now_us() + DRAIN_MS * 1000ull;
-    signal_all(supervisor, supervisor->slots, SIGTERM);
+    signal_slots(supervisor, SIGTERM);
 }
 
 /* Kill a child that has nothing to finish. It need not be able to react, and its own children end with it. */
@@ -222,7 +242,8 @@ static void end_child(struct child *child)
 {
     if (child->pid && kill(child->pid, SIGKILL) == 0)
         waitpid(child->pid, NULL, 0);
-    *child = (struct child){.run = child->run, .name = child->name, .number = child->number};
+    child->pid = 0;
+    child->start_after_us = 0;
 }
 
 /* Names of balancers stand for others now. Slots begin again with the new list after their jobs. */
@@ -239,9 +260,9 @@ static void use_new_balancers(struct supervisor *supervisor)
     for (size_t i = 0; i < BALANCERS_MAX; i++)
         if (memcmp(&before.items[i], &config->balancers.items[i], sizeof before.items[i]) != 0 ||
             i >= config->balancers.count)
-            end_child(registration_of(supervisor, i));
-    end_child(status_of(supervisor));
-    signal_all(supervisor, supervisor->slots, SIGTERM);
+            end_child(child_of(supervisor, ROLE_REGISTRATION) + i);
+    end_child(child_of(supervisor, ROLE_STATUS));
+    signal_slots(supervisor, SIGTERM);
     pe_log(PE_LOG_INFO, "the names of --server stand for %zu balancers", config->balancers.count);
 }
 
@@ -262,33 +283,32 @@ static void note_owner(struct supervisor *supervisor, int status)
         supervisor->config->owner_sign = (enum owner_sign)(WEXITSTATUS(status) - OWNER_WATCH_CHANGED);
 }
 
-static void note_death(struct supervisor *supervisor, pid_t pid, int status)
+static void note_death(struct supervisor *supervisor, struct child *child, int status)
 {
-    for (size_t i = 0; i < supervisor->count; i++) {
-        struct child *child = &supervisor->children[i];
-        if (child->pid != pid)
-            continue;
-        child->pid = 0;
-        child->start_after_us = pe_now_us() + RESTART_MS * 1000;
-        board_set(supervisor->config->board, i, BOARD_ENDED);
-        if (child == search_of(supervisor))
-            note_search(supervisor, status);
-        if (child == owner_watch_of(supervisor))
-            note_owner(supervisor, status);
-        if (child == discovery_of(supervisor))
-            note_discovery(supervisor, status);
-        if (WIFSIGNALED(status) && !((child == search_of(supervisor) || child == discovery_of(supervisor)) &&
-                                     WTERMSIG(status) == SIGKILL))
-            pe_log(PE_LOG_WARN, "a %s process (%d) died of signal %d (%s)", child->name, (int)pid,
-                   WTERMSIG(status), strsignal(WTERMSIG(status)));
-    }
+    /* The supervisor itself kills a search that it has no use for. */
+    const bool is_search = child->role == ROLE_ENGINE_SEARCH || child->role == ROLE_DISCOVERY;
+    const pid_t pid = child->pid;
+    child->pid = 0;
+    child->start_after_us = pe_now_us() + RESTART_MS * 1000;
+    board_set(supervisor->config->board, child->number, BOARD_ENDED);
+    if (child->role == ROLE_ENGINE_SEARCH)
+        note_search(supervisor, status);
+    if (child->role == ROLE_OWNER_WATCH)
+        note_owner(supervisor, status);
+    if (child->role == ROLE_DISCOVERY)
+        note_discovery(supervisor, status);
+    if (WIFSIGNALED(status) && !(is_search && WTERMSIG(status) == SIGKILL))
+        pe_log(PE_LOG_WARN, "a %s process (%d) died of signal %d (%s)", roles[child->role].name, (int)pid,
+               WTERMSIG(status), strsignal(WTERMSIG(status)));
 }
 
 static void reap(struct supervisor *supervisor)
 {
     int status = 0;
     for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG))
-        note_death(supervisor, pid, status);
+        for (size_t i = 0; i < supervisor->count; i++)
+            if (supervisor->children[i].pid == pid)
+                note_death(supervisor, &supervisor->children[i], status);
 }
 
 /* ---- changing the engine ---- */
@@ -297,8 +317,8 @@ static void reap(struct supervisor *supervisor)
 static void register_again(struct supervisor *supervisor)
 {
     for (size_t i = 0; i < BALANCERS_MAX; i++)
-        end_child(registration_of(supervisor, i));
-    end_child(status_of(supervisor)); /* it tells the new one, too */
+        end_child(child_of(supervisor, ROLE_REGISTRATION) + i);
+    end_child(child_of(supervisor, ROLE_STATUS)); /* it tells the new one, too */
 }
 
 /* No VM of the old engine is left. If the new one cannot be used after all, the old one stays. */
@@ -321,11 +341,11 @@ static void use_new_engine(struct supervisor *supervisor)
  * engine, so no slot may start before it has ended. */
 static void go_on_switching(struct supervisor *supervisor)
 {
-    if (running(supervisor, supervisor->slots)) {
+    if (slots_run(supervisor)) {
         if (pe_now_us() >= supervisor->switch_deadline_us)
-            signal_all(supervisor, supervisor->slots, SIGKILL);
+            signal_slots(supervisor, SIGKILL);
     } else {
-        end_child(template_server_of(supervisor));
+        end_child(child_of(supervisor, ROLE_TEMPLATE_SERVER));
         use_new_engine(supervisor);
     }
 }
@@ -339,12 +359,9 @@ static void pause_worker(struct supervisor *supervisor, const char *why)
     pe_log(PE_LOG_INFO, "the worker pauses: %s", why);
     config->paused = true;
     supervisor->pause_deadline_us = pe_now_us() + config->pause_grace_s * 1000000ull;
-    signal_all(supervisor, supervisor->slots, SIGTERM);
-    for (size_t i = 0; i < BALANCERS_MAX; i++)
-        if (registration_of(supervisor, i)->pid)
-            kill(registration_of(supervisor, i)->pid, SIGTERM);
-    if (search_of(supervisor)->pid)
-        kill(search_of(supervisor)->pid, SIGKILL);
+    signal_slots(supervisor, SIGTERM);
+    signal_registrations(supervisor, SIGTERM);
+    signal_child(supervisor, ROLE_ENGINE_SEARCH, SIGKILL);
 }
 
 static void resume_worker(struct supervisor *supervisor)
@@ -357,14 +374,14 @@ static void resume_worker(struct supervisor *supervisor)
 /* A slot that is killed loses its connections, so the balancer gives its job to another one. */
 static void go_on_pausing(struct supervisor *supervisor)
 {
-    if (running(supervisor, supervisor->slots)) {
+    if (slots_run(supervisor)) {
         if (pe_now_us() < supervisor->pause_deadline_us)
             return;
         pe_log(PE_LOG_INFO, "the jobs that still run are given back to the balancer");
         supervisor->pause_deadline_us = UINT64_MAX;
-        signal_all(supervisor, supervisor->slots, SIGKILL);
+        signal_slots(supervisor, SIGKILL);
     } else {
-        end_child(template_server_of(supervisor));
+        end_child(child_of(supervisor, ROLE_TEMPLATE_SERVER));
     }
 }
 
@@ -390,18 +407,17 @@ static int next_signal(const struct supervisor *supervisor, unsigned ms)
     return signal > 0 ? signal : 0;
 }
 
-/* Wait until the first `end` children, which were asked to stop, have ended. Returns false if that takes too
- * long, or a second signal asks to stop at once. */
-static bool await_end(struct supervisor *supervisor, size_t end, uint64_t deadline_us)
+/* Wait until the slots, which were asked to stop, have ended, but not too long, and not after a second
+ * signal, which asks to stop at once. */
+static void await_slots(struct supervisor *supervisor, uint64_t deadline_us)
 {
-    while (running(supervisor, end)) {
+    while (slots_run(supervisor)) {
         int signal = next_signal(supervisor, RESTART_MS);
         reap(supervisor);
         if (signal == SIGTERM || signal == SIGINT || pe_now_us() >= deadline_us)
-            return false;
+            return;
         start_due(supervisor);
     }
-    return true;
 }
 
 /* The slots end first: until then their jobs may need the template server. The registrations stay until all
@@ -412,45 +428,46 @@ static void drain(struct supervisor *supervisor)
     uint64_t deadline_us = pe_now_us() + DRAIN_MS * 1000ull;
     supervisor->draining = true;
     board_set(supervisor->config->board, supervisor->config->slot, BOARD_DRAINING);
-    if (search_of(supervisor)->pid)
-        kill(search_of(supervisor)->pid, SIGKILL);
-    if (discovery_of(supervisor)->pid)
-        kill(discovery_of(supervisor)->pid, SIGKILL);
-    signal_all(supervisor, supervisor->slots, SIGTERM);
-    for (size_t i = 0; i < BALANCERS_MAX; i++)
-        if (registration_of(supervisor, i)->pid)
-            kill(registration_of(supervisor, i)->pid, SIGTERM);
-    (void)await_end(supervisor, supervisor->slots, deadline_us);
-    signal_all(supervisor, supervisor->count, SIGKILL);
+    signal_child(supervisor, ROLE_ENGINE_SEARCH, SIGKILL);
+    signal_child(supervisor, ROLE_DISCOVERY, SIGKILL);
+    signal_slots(supervisor, SIGTERM);
+    signal_registrations(supervisor, SIGTERM);
+    await_slots(supervisor, deadline_us);
+    signal_children(supervisor->children, supervisor->count, SIGKILL);
     while (wait(NULL) > 0 || errno == EINTR)
         ;
     vm_sweep(&supervisor->config->vm); /* of children that were killed */
 }
 
-static int supervisor_init(struct supervisor *supervisor, struct worker_config *config, struct pe_error *err)
+static enum role role_of(size_t slots, size_t number)
 {
-    uint32_t slots = config->slots + config->ahead;
-    *supervisor =
-        (struct supervisor){.config = config, .slots = slots, .count = slots + OTHERS + BALANCERS_MAX};
+    if (number < slots)
+        return ROLE_SLOT;
+    const size_t role = number - slots + ROLE_TEMPLATE_SERVER;
+    return role < ROLE_REGISTRATION ? (enum role)role : ROLE_REGISTRATION;
+}
+
+static int make_children(struct supervisor *supervisor, struct pe_error *err)
+{
+    supervisor->count = supervisor->slots + ROLE_REGISTRATION - ROLE_TEMPLATE_SERVER + BALANCERS_MAX;
     supervisor->children = calloc(supervisor->count, sizeof *supervisor->children);
     if (!supervisor->children)
-        return pe_fail_errno(err, "out of memory for %u slots", config->slots);
-    for (uint32_t i = 0; i < slots; i++)
-        supervisor->children[i] = (struct child){.run = slot_main, .name = "slot", .number = i};
-    *template_server_of(supervisor) =
-        (struct child){.run = template_server_main, .name = "template server", .number = slots};
-    *search_of(supervisor) = (struct child){
-        .run = worker_engine_retry_main, .name = "search for a better engine", .number = slots + 1};
-    *discovery_of(supervisor) =
-        (struct child){.run = balancer_discovery_main, .name = "search for balancers", .number = slots + 2};
-    *status_of(supervisor) = (struct child){.run = status_server_main, .name = "status", .number = slots + 3};
-    *owner_watch_of(supervisor) =
-        (struct child){.run = owner_watch_main, .name = "owner watch", .number = slots + 4};
+        return pe_fail_errno(err, "out of memory for %zu slots", supervisor->slots);
+    for (size_t i = 0; i < supervisor->count; i++)
+        supervisor->children[i] =
+            (struct child){.role = role_of(supervisor->slots, i), .number = (uint32_t)i};
     for (uint32_t i = 0; i < BALANCERS_MAX; i++)
-        *registration_of(supervisor, i) =
-            (struct child){.run = registration_main, .name = "registration", .number = slots + OTHERS + i};
+        child_of(supervisor, ROLE_REGISTRATION)[i].balancer = i;
+    return 0;
+}
+
+static int supervisor_init(struct supervisor *supervisor, struct worker_config *config, struct pe_error *err)
+{
+    *supervisor = (struct supervisor){.config = config, .slots = config->slots + config->ahead};
+    if (make_children(supervisor, err) < 0)
+        return -1;
     config->slot = (uint32_t)supervisor->count;
-    config->board = board_make(slots, supervisor->count, BALANCERS_MAX, err);
+    config->board = board_make(supervisor->slots, supervisor->count, BALANCERS_MAX, err);
     if (!config->board)
         return -1;
     pe_log_watch(on_log, config);
@@ -470,7 +487,7 @@ static unsigned tick_ms(const struct supervisor *supervisor)
         if (!supervisor->children[i].pid &&
             (supervisor->switching || is_wanted(supervisor, &supervisor->children[i])))
             return RESTART_MS;
-    if (supervisor->config->paused && running(supervisor, supervisor->slots))
+    if (supervisor->config->paused && slots_run(supervisor))
         return RESTART_MS;
     if (pause_is_possible(supervisor->config))
         return LOOK_MS;

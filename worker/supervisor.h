@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The first process of a worker. Its children are one process for each slot, the template server, a
- * registration for each balancer, and those that only some workers have (`struct supervisor` in
+ * registration for each balancer, and those that only some workers have (`enum role` in
  * worker/supervisor.c lists all). A child that dies is started again. */
 #ifndef PE_WORKER_SUPERVISOR_H
 #define PE_WORKER_SUPERVISOR_H
