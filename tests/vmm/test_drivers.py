@@ -18,5 +18,5 @@ def test_vms_that_are_not_killed_end_by_themselves(vmm, driver):
     assert_all_ok(vmm.walk("endings", driver))
 
 
-def test_every_call_of_cloud_hypervisors_api_works(vmm):
+def test_cloud_hypervisor_makes_what_is_called_for_and_refuses_what_does_not_fit(vmm):
     assert_all_ok(vmm.calls())

@@ -17,8 +17,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* The largest answer is that of vm.info: a configuration and a list of devices. */
-#define ANSWER_MAX (1u << 20)
+/* The answer to a call that is done is empty. Otherwise it is a few sentences. */
+#define ANSWER_MAX (1u << 16)
 
 static void free_headers(struct curl_slist **list)
 {
@@ -104,8 +104,8 @@ static size_t note_header(char *bytes, size_t size, size_t count, void *complete
     return size * count;
 }
 
-static int prepare(const struct ch_api *api, const char *method, const char *url, const char *body,
-                   struct curl_slist *headers, struct pe_buf *answer, bool *complete)
+static int prepare(const struct ch_api *api, const char *url, const char *body, struct curl_slist *headers,
+                   struct pe_buf *answer, bool *complete)
 {
     CURL *curl = api->curl;
     curl_easy_reset(curl); /* keeps the connection */
@@ -121,7 +121,7 @@ static int prepare(const struct ch_api *api, const char *method, const char *url
     wrong |= curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) != CURLE_OK;
     if (body)
         wrong |= curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body) != CURLE_OK;
-    wrong |= curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method) != CURLE_OK;
+    wrong |= curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "PUT") != CURLE_OK;
     return wrong ? -1 : 0;
 }
 
@@ -169,8 +169,8 @@ static int explain_transfer(const struct ch_api *api, CURLcode code, const char 
                    curl_easy_strerror(code));
 }
 
-static int transfer(const struct ch_api *api, const char *method, const char *name, const char *body,
-                    struct pe_buf *answer, struct pe_error *err)
+static int transfer(const struct ch_api *api, const char *name, const char *body, struct pe_buf *answer,
+                    struct pe_error *err)
 {
     char url[96];
     long status = 0;
@@ -183,7 +183,7 @@ static int transfer(const struct ch_api *api, const char *method, const char *na
     snprintf(url, sizeof url, "http://localhost/api/v1/%s", name);
     if (!time_left_ms(api))
         return pe_fail(err, PE_ERR_TIMEOUT, "no time is left for %s", name);
-    if (!headers || prepare(api, method, url, body, headers, answer, &complete) < 0)
+    if (!headers || prepare(api, url, body, headers, answer, &complete) < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "cannot prepare %s", name);
     CURLcode code = curl_easy_perform(api->curl);
     if (code != CURLE_OK)
@@ -194,43 +194,22 @@ static int transfer(const struct ch_api *api, const char *method, const char *na
     return status / 100 == 2 ? 0 : refuse(name, status, answer, err);
 }
 
-/* Make a call. `body` is consumed, or NULL. Unless `value` is NULL, the answer must be an object,
- * which the caller owns. */
-static int call(struct ch_api *api, const char *method, const char *name, json_t *body, json_t **value,
-                struct pe_error *err)
+/* Make a call. `body` is the text of a request, or NULL. */
+static int call(struct ch_api *api, const char *name, const char *body, struct pe_error *err)
+{
+    pe_autobuf struct pe_buf answer = {.limit = ANSWER_MAX};
+    if (body && strlen(body) > CH_BODY_MAX)
+        return pe_fail(err, PE_ERR_TOO_LARGE, "%s has %zu bytes, but cloud-hypervisor accepts at most %u",
+                       name, strlen(body), CH_BODY_MAX);
+    return transfer(api, name, body, &answer, err);
+}
+
+/* `body` is consumed. NULL means that there was no memory for it. The call is then not made. */
+static int call_with(struct ch_api *api, const char *name, json_t *body, struct pe_error *err)
 {
     pe_autojson json_t *owned = body;
-    pe_autobuf struct pe_buf answer = {.limit = ANSWER_MAX};
-    pe_autofree char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-    if (body && !text)
-        return pe_fail(err, PE_ERR_INTERNAL, "cannot encode %s", name);
-    if (text && strlen(text) > CH_BODY_MAX)
-        return pe_fail(err, PE_ERR_TOO_LARGE, "%s has %zu bytes, but cloud-hypervisor accepts at most %u",
-                       name, strlen(text), CH_BODY_MAX);
-    if (transfer(api, method, name, text, &answer, err) < 0)
-        return -1;
-    if (!value)
-        return 0;
-    json_t *got = answer.size ? json_loadb((const char *)answer.data, answer.size, 0, NULL) : NULL;
-    if (!json_is_object(got)) {
-        json_decref(got);
-        return pe_fail(err, PE_ERR_MALFORMED, "the answer of cloud-hypervisor to %s is not a JSON object",
-                       name);
-    }
-    *value = got;
-    return 0;
-}
-
-static int act(struct ch_api *api, const char *name, struct pe_error *err)
-{
-    return call(api, "PUT", name, NULL, NULL, err);
-}
-
-/* `body` NULL means that there was no memory for it. The call is then not made. */
-static int act_on(struct ch_api *api, const char *name, json_t *body, struct pe_error *err)
-{
-    return body ? call(api, "PUT", name, body, NULL, err)
-                : pe_fail(err, PE_ERR_INTERNAL, "cannot encode %s", name);
+    pe_autofree char *text = owned ? json_dumps(owned, JSON_COMPACT) : NULL;
+    return text ? call(api, name, text, err) : pe_fail(err, PE_ERR_INTERNAL, "cannot encode %s", name);
 }
 
 static json_t *folder_url(const char *key, const char *folder)
@@ -242,66 +221,34 @@ static json_t *folder_url(const char *key, const char *folder)
 
 /* ---- the calls ---- */
 
-int ch_api_ping(struct ch_api *api, char *version, size_t size, struct pe_error *err)
-{
-    pe_autojson json_t *answer = NULL;
-    if (call(api, "GET", "vmm.ping", NULL, &answer, err) < 0)
-        return -1;
-    const char *text = json_string_value(json_object_get(answer, "version"));
-    if (!text)
-        return pe_fail(err, PE_ERR_MALFORMED, "the answer of cloud-hypervisor to vmm.ping has no version");
-    pe_path_printable(text, strlen(text), version, size);
-    return 0;
-}
-
 int ch_api_create(struct ch_api *api, json_t *config, struct pe_error *err)
 {
-    return act_on(api, "vm.create", config, err);
+    return call_with(api, "vm.create", config, err);
 }
 
 int ch_api_boot(struct ch_api *api, struct pe_error *err)
 {
-    return act(api, "vm.boot", err);
+    return call(api, "vm.boot", NULL, err);
 }
 
 int ch_api_pause(struct ch_api *api, struct pe_error *err)
 {
-    return act(api, "vm.pause", err);
+    return call(api, "vm.pause", NULL, err);
 }
 
 int ch_api_resume(struct ch_api *api, struct pe_error *err)
 {
-    return act(api, "vm.resume", err);
+    return call(api, "vm.resume", NULL, err);
 }
 
 int ch_api_snapshot(struct ch_api *api, const char *folder, struct pe_error *err)
 {
-    return act_on(api, "vm.snapshot", folder_url("destination_url", folder), err);
+    return call_with(api, "vm.snapshot", folder_url("destination_url", folder), err);
 }
 
 int ch_api_restore(struct ch_api *api, const char *folder, struct pe_error *err)
 {
-    return act_on(api, "vm.restore", folder_url("source_url", folder), err);
-}
-
-int ch_api_info(struct ch_api *api, json_t **info, struct pe_error *err)
-{
-    return call(api, "GET", "vm.info", NULL, info, err);
-}
-
-int ch_api_counters(struct ch_api *api, json_t **counters, struct pe_error *err)
-{
-    return call(api, "GET", "vm.counters", NULL, counters, err);
-}
-
-int ch_api_add_pmem(struct ch_api *api, json_t *pmem, struct pe_error *err)
-{
-    return act_on(api, "vm.add-pmem", pmem, err);
-}
-
-int ch_api_remove_device(struct ch_api *api, const char *id, struct pe_error *err)
-{
-    return act_on(api, "vm.remove-device", json_pack("{s:s}", "id", id), err);
+    return call_with(api, "vm.restore", folder_url("source_url", folder), err);
 }
 
 int ch_api_resize(struct ch_api *api, uint32_t cpus, uint64_t memory, struct pe_error *err)
@@ -313,25 +260,10 @@ int ch_api_resize(struct ch_api *api, uint32_t cpus, uint64_t memory, struct pe_
         json_decref(wanted);
         wanted = NULL;
     }
-    return act_on(api, "vm.resize", wanted, err);
+    return call_with(api, "vm.resize", wanted, err);
 }
 
 int ch_api_press_power(struct ch_api *api, struct pe_error *err)
 {
-    return act(api, "vm.power-button", err);
-}
-
-int ch_api_shutdown(struct ch_api *api, struct pe_error *err)
-{
-    return act(api, "vm.shutdown", err);
-}
-
-int ch_api_delete(struct ch_api *api, struct pe_error *err)
-{
-    return act(api, "vm.delete", err);
-}
-
-int ch_api_shutdown_vmm(struct ch_api *api, struct pe_error *err)
-{
-    return act(api, "vmm.shutdown", err);
+    return call(api, "vm.power-button", NULL, err);
 }

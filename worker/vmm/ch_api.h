@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cloud-hypervisor's REST API over its UNIX socket, one function for each call. Names and types are
- * those of its API description (vmm/src/api/openapi/cloud-hypervisor.yaml there). A VMM that its
- * guest has taken over may answer anything or nothing, so every answer is bounded and every call
- * ends at the deadline.
+/* cloud-hypervisor's REST API over its UNIX socket, one function for each call that the driver makes. Names
+ * and types are those of its API description (vmm/src/api/openapi/cloud-hypervisor.yaml there). A VMM that
+ * its guest has taken over may answer anything or nothing, so every answer is bounded and every call ends at
+ * the deadline.
  *
  * All calls fail with PE_ERR_LOST if the VMM ends, with PE_ERR_TIMEOUT if the deadline passes, with
  * PE_ERR_MALFORMED if the answer is not what it should be, and with PE_ERR_INTERNAL and cloud-hypervisor's
@@ -44,9 +44,6 @@ void ch_api_free(struct ch_api *api);
  * calls: they go to the socket that it has found, whatever its name means later. */
 int ch_api_await_socket(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
 
-/* vmm.ping: get the version, e.g. "v53.0.0". */
-int ch_api_ping(struct ch_api *api, char *version, size_t size, struct pe_error *err) PE_MUST_CHECK;
-
 /* vm.create: define the VM by a VmConfig, which is consumed. The serial socket exists afterwards.
  */
 int ch_api_create(struct ch_api *api, json_t *config, struct pe_error *err) PE_MUST_CHECK;
@@ -67,32 +64,10 @@ int ch_api_snapshot(struct ch_api *api, const char *folder, struct pe_error *err
 /* vm.restore: create a VM from such a folder. The VM is paused afterwards. */
 int ch_api_restore(struct ch_api *api, const char *folder, struct pe_error *err) PE_MUST_CHECK;
 
-/* vm.info: get a VmInfo, which the caller owns. */
-int ch_api_info(struct ch_api *api, json_t **info, struct pe_error *err) PE_MUST_CHECK;
-
-/* vm.counters: get VmCounters, which the caller owns. */
-int ch_api_counters(struct ch_api *api, json_t **counters, struct pe_error *err) PE_MUST_CHECK;
-
-/* vm.add-pmem: plug in a device described by a PmemConfig, which is consumed. */
-int ch_api_add_pmem(struct ch_api *api, json_t *pmem, struct pe_error *err) PE_MUST_CHECK;
-
-/* vm.remove-device: ask the guest to give up the device `id`. The call does not wait for the guest.
- */
-int ch_api_remove_device(struct ch_api *api, const char *id, struct pe_error *err) PE_MUST_CHECK;
-
 /* vm.resize: set the number of CPUs and the memory in bytes; 0 leaves one as it is. */
 int ch_api_resize(struct ch_api *api, uint32_t cpus, uint64_t memory, struct pe_error *err) PE_MUST_CHECK;
 
 /* vm.power-button: press it. */
 int ch_api_press_power(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
-
-/* vm.shutdown: stop the VM and keep its configuration. */
-int ch_api_shutdown(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
-
-/* vm.delete: stop the VM and forget its configuration. */
-int ch_api_delete(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
-
-/* vmm.shutdown: end the VMM. */
-int ch_api_shutdown_vmm(struct ch_api *api, struct pe_error *err) PE_MUST_CHECK;
 
 #endif
