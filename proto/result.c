@@ -141,24 +141,6 @@ void pe_result_append_members(const struct pe_result *result, struct pe_json_wri
         pe_json_append_text(writer, "reason", result->reason);
 }
 
-int pe_result_append_json(const struct pe_result *result, struct pe_buf *out, struct pe_error *err)
-{
-    struct pe_json_writer writer = pe_json_write(out, err);
-    pe_json_open(&writer, NULL, '{');
-    pe_result_append_members(result, &writer);
-    pe_json_close(&writer, '}');
-    return pe_json_finish(&writer);
-}
-
-json_t *pe_result_to_json(const struct pe_result *result)
-{
-    pe_autobuf struct pe_buf text = {0};
-    struct pe_error ignored;
-    if (pe_result_append_json(result, &text, &ignored) < 0)
-        return NULL;
-    return json_loadb((const char *)text.data, text.size, 0, NULL);
-}
-
 /* ---- decoding JSON ---- */
 
 static int parse_number_or_null(struct pe_json_reader *reader, int null, uint64_t most)

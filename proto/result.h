@@ -4,7 +4,6 @@
 #ifndef PE_PROTO_RESULT_H
 #define PE_PROTO_RESULT_H
 
-#include "base/buffer.h"
 #include "base/error.h"
 #include "codec/json_reader.h"
 #include "codec/json_writer.h"
@@ -82,22 +81,17 @@ const char *pe_status_name(enum pe_status status);
 int pe_result_from_flat(const void *text, size_t size, struct pe_result *result,
                         struct pe_error *err) PE_MUST_CHECK;
 
-/* Append the result as a JSON object (docs/api.md). Fails as pe_buf_append does. The second function
- * writes only its members, so that the caller can add others, and the writer keeps its failure. */
-int pe_result_append_json(const struct pe_result *result, struct pe_buf *out,
-                          struct pe_error *err) PE_MUST_CHECK;
+/* Append the members of the result to the JSON object that is open (docs/api.md). The writer keeps its
+ * failure. */
 void pe_result_append_members(const struct pe_result *result, struct pe_json_writer *writer);
 
-/* Read such an object. Unknown members are ignored. A value of the wrong form is a fault of the
+/* Read an object with such members. Unknown ones are ignored. A value of the wrong form is a fault of the
  * reader. */
 void pe_result_parse_json(struct pe_json_reader *reader, struct pe_result *result);
 
 /* The flags with which jansson encodes an object that contains a result. Its doubles are
  * milliseconds with three decimals, which ten digits show without rounding noise. */
 #define PE_RESULT_JSON_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(10))
-
-/* The result as a new JSON object, whose reference is the caller's; NULL without memory. */
-json_t *pe_result_to_json(const struct pe_result *result);
 
 /* Decode a JSON object. PE_ERR_MALFORMED if a value has the wrong form, or without memory. */
 int pe_result_from_json(const json_t *json, struct pe_result *result, struct pe_error *err) PE_MUST_CHECK;

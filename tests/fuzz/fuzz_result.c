@@ -9,7 +9,11 @@
 static void encode(const struct pe_result *result, struct pe_buf *text)
 {
     struct pe_error err;
-    HOLDS(pe_result_append_json(result, text, &err) == 0);
+    struct pe_json_writer writer = pe_json_write(text, &err);
+    pe_json_open(&writer, NULL, '{');
+    pe_result_append_members(result, &writer);
+    pe_json_close(&writer, '}');
+    HOLDS(pe_json_finish(&writer) == 0);
 }
 
 static void check_reader(const struct pe_buf *text)
