@@ -157,26 +157,3 @@ int doctor_finish(struct doctor_report *report, const char *can, const char *can
         printf("%s %zu lines above do not begin with \"ok\".\n", summary, report->findings);
     return report->unusable[0] ? DOCTOR_EXIT_UNUSABLE : DOCTOR_EXIT_USABLE;
 }
-
-static const json_t *find(const struct doctor_report *report, const char *id)
-{
-    size_t i;
-    const json_t *check;
-    json_array_foreach(report->checks, i,
-                       check) if (!strcmp(json_string_value(json_object_get(check, "id")), id)) return check;
-    return NULL;
-}
-
-int doctor_status_of(const struct doctor_report *report, const char *id)
-{
-    const json_t *check = find(report, id);
-    for (int i = 0; check && i < (int)(sizeof words / sizeof *words); i++)
-        if (!strcmp(json_string_value(json_object_get(check, "status")), words[i]))
-            return i;
-    return -1;
-}
-
-const char *doctor_text_of(const struct doctor_report *report, const char *id)
-{
-    return json_string_value(json_object_get(find(report, id), "text"));
-}

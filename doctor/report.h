@@ -64,8 +64,4 @@ void doctor_id(const char *prefix, const char *name, char id[DOCTOR_ID_MAX]);
  * or it cannot be written. */
 int doctor_finish(struct doctor_report *report, const char *can, const char *cannot);
 
-/* What a check said, for tests; -1 or NULL if there is none with this id. The text belongs to the report. */
-int doctor_status_of(const struct doctor_report *report, const char *id);
-const char *doctor_text_of(const struct doctor_report *report, const char *id);
-
 #endif

@@ -3,13 +3,16 @@
  * about the way to the balancer. */
 #include "doctor/host_checks.h"
 #include "doctor/report.h"
+#include "proto/job_spec.h"
 #include "tests/unit/fake_host.h"
 #include "tests/unit/starve_json.h"
 #include "worker/doctor_balancer.h"
 #include "worker/doctor_kernel.h"
 #include "worker/vmm/kvm.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct doctor_report *report; /* of the test that runs */
 
@@ -35,11 +38,55 @@ static void again(void)
     assert_non_null(report);
 }
 
+/* What the report prints: JSON, which the caller owns. */
+static json_t *printed(void)
+{
+    FILE *file = tmpfile();
+    const int before = dup(STDOUT_FILENO);
+    assert_non_null(file);
+    fflush(stdout);
+    assert_true(before >= 0 && dup2(fileno(file), STDOUT_FILENO) >= 0);
+    const int status = doctor_finish(report, "Jobs can run", "Jobs cannot run");
+    fflush(stdout);
+    assert_true(dup2(before, STDOUT_FILENO) >= 0 && close(before) == 0);
+    assert_int_not_equal(status, DOCTOR_EXIT_USAGE);
+    rewind(file);
+    json_t *whole = json_loadf(file, 0, NULL);
+    fclose(file);
+    assert_non_null(whole);
+    return whole;
+}
+
+/* The check with this id, or NULL. It belongs to `whole`. */
+static const json_t *find(const json_t *whole, const char *id)
+{
+    const json_t *checks = json_object_get(whole, "checks");
+    for (size_t i = 0; i < json_array_size(checks); i++) {
+        const json_t *check = json_array_get(checks, i);
+        if (!strcmp(json_string_value(json_object_get(check, "id")), id))
+            return check;
+    }
+    return NULL;
+}
+
 static void said(const char *id, enum doctor_status status, const char *words)
 {
-    const char *text = doctor_text_of(report, id);
-    if (!text || doctor_status_of(report, id) != (int)status || !strstr(text, words))
-        fail_msg("%s: status %d: %s", id, doctor_status_of(report, id), text ? text : "(not there)");
+    static const char *const names[] = {[DOCTOR_OK] = "ok",
+                                        [DOCTOR_WARNING] = "warning",
+                                        [DOCTOR_MISSING] = "missing",
+                                        [DOCTOR_UNTRIED] = "untried"};
+    pe_autojson json_t *whole = printed();
+    const json_t *check = find(whole, id);
+    const char *text = json_string_value(json_object_get(check, "text"));
+    const char *got = json_string_value(json_object_get(check, "status"));
+    if (!text || !got || strcmp(got, names[status]) != 0 || !strstr(text, words))
+        fail_msg("%s: %s: %s", id, got ? got : "no status", text ? text : "(not there)");
+}
+
+static void said_nothing_of(const char *id)
+{
+    pe_autojson json_t *whole = printed();
+    assert_null(find(whole, id));
 }
 
 /* ---- KVM ---- */
@@ -259,10 +306,10 @@ static void the_first_step_that_fails_is_missing_and_the_later_ones_untried(void
     said("balancer.tls", DOCTOR_MISSING, "it failed; the certificate");
     said("balancer.token", DOCTOR_UNTRIED, "");
     look("http://a", BALANCER_ANSWERED, 1000000);
-    assert_null(doctor_text_of(report, "balancer.tls"));
+    said_nothing_of("balancer.tls");
     said("balancer.token", DOCTOR_MISSING, "it failed; the first line of --token-file");
     look("unix:/a", BALANCER_ADMITTED, 1000000);
-    assert_null(doctor_text_of(report, "balancer.dns"));
+    said_nothing_of("balancer.dns");
     said("balancer.tcp", DOCTOR_OK, "");
     said("balancer.token", DOCTOR_OK, "admits");
 }
@@ -294,9 +341,9 @@ static void a_text_is_one_line(void **state)
 {
     (void)state;
     doctor_say(report, DOCTOR_OK, "a", "b\nc\033[31m");
-    assert_string_equal(doctor_text_of(report, "a"), "b c [31m");
+    said("a", DOCTOR_OK, "b c [31m");
     doctor_say(report, DOCTOR_OK, "d", "\xff");
-    assert_string_equal(doctor_text_of(report, "d"), "(a text that is not UTF-8)");
+    said("d", DOCTOR_OK, "(a text that is not UTF-8)");
 }
 
 static void a_report_is_complete_or_fails(void **state)
