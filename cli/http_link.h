@@ -25,6 +25,5 @@ int http_link_open(struct http_link *link, const struct http_server *server, con
 
 /* Close the connection and free everything. */
 void http_link_close(struct http_link *link);
-#define autohttplink __attribute__((cleanup(http_link_close)))
 
 #endif

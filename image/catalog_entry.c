@@ -33,6 +33,40 @@ static int set_text(json_t *fields, const char *field, const json_t *config, con
                : pe_fail(err, PE_ERR_INTERNAL, "out of memory");
 }
 
+/* ---- metadata ---- */
+
+/* Add the fields of a pe.json, which may have come from a file or from labels. */
+static int add_metadata(json_t *fields, const json_t *metadata, struct pe_error *err)
+{
+    static const char *const known[] = {"description", "default_cmd", "commands",   "warmup",
+                                        "env",         "working_dir", "categories", "inputs",
+                                        "outputs",     "examples",    "options",    "piston"};
+    const char *key = NULL;
+    json_t *value = NULL;
+    if (!json_is_object(metadata))
+        return pe_fail(err, PE_ERR_MALFORMED, "the metadata is not a JSON object");
+    /* The working directory of the image belongs to the image's own command. */
+    if (json_object_get(metadata, "default_cmd"))
+        json_object_del(fields, "working_dir");
+    json_object_foreach((json_t *)metadata, key, value)
+    {
+        bool found = false;
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            found |= !strcmp(key, known[i]);
+        if (!found)
+            return pe_fail(err, PE_ERR_INVALID,
+                           "the metadata has an unknown field '%s'; docs/images.md lists all fields", key);
+        if (json_object_set(fields, key, value) < 0)
+            return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
+    }
+    /* The values are checked here, where the message can name their source, and not only in the
+     * finished entry. */
+    json_t *checked = NULL;
+    int failed = pe_metadata_parse(metadata, &checked, err);
+    json_decref(checked);
+    return failed < 0 ? -1 : placeholders_check(metadata, err);
+}
+
 /* ---- labels ---- */
 
 /* Add a label to the metadata `all`. Its text is JSON; only a description may be plain text. */
@@ -65,7 +99,7 @@ static int add_labels(json_t *fields, json_t *labels, struct pe_error *err)
             add_label(all, key + 3, json_string_value(value), err) < 0)
             return -1;
     }
-    return catalog_entry_add_metadata(fields, all, err);
+    return add_metadata(fields, all, err);
 }
 
 /* ---- configuration ---- */
@@ -93,37 +127,6 @@ int catalog_entry_add_config(json_t *fields, const json_t *config, struct pe_err
 
 /* ---- pe.json ---- */
 
-int catalog_entry_add_metadata(json_t *fields, const json_t *metadata, struct pe_error *err)
-{
-    static const char *const known[] = {"description", "default_cmd", "commands",   "warmup",
-                                        "env",         "working_dir", "categories", "inputs",
-                                        "outputs",     "examples",    "options",    "piston"};
-    const char *key = NULL;
-    json_t *value = NULL;
-    if (!json_is_object(metadata))
-        return pe_fail(err, PE_ERR_MALFORMED, "the metadata is not a JSON object");
-    /* The working directory of the image belongs to the image's own command. */
-    if (json_object_get(metadata, "default_cmd"))
-        json_object_del(fields, "working_dir");
-    json_object_foreach((json_t *)metadata, key, value)
-    {
-        bool found = false;
-        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-            found |= !strcmp(key, known[i]);
-        if (!found)
-            return pe_fail(err, PE_ERR_INVALID,
-                           "the metadata has an unknown field '%s'; docs/images.md lists all fields", key);
-        if (json_object_set(fields, key, value) < 0)
-            return pe_fail(err, PE_ERR_INTERNAL, "out of memory");
-    }
-    /* The values are checked here, where the message can name their source, and not only in the
-     * finished entry. */
-    json_t *checked = NULL;
-    int failed = pe_metadata_parse(metadata, &checked, err);
-    json_decref(checked);
-    return failed < 0 ? -1 : placeholders_check(metadata, err);
-}
-
 static json_t *parse_json(const struct pe_buf *text, const char *name, struct pe_error *err)
 {
     json_error_t where;
@@ -138,7 +141,7 @@ int catalog_entry_add_text(json_t *fields, const struct pe_buf *text, const char
     pe_autojson json_t *json = parse_json(text, name, err);
     if (!json)
         return -1;
-    return catalog_entry_add_metadata(fields, json, err) < 0 ? pe_fail_context(err, "%s", name) : 0;
+    return add_metadata(fields, json, err) < 0 ? pe_fail_context(err, "%s", name) : 0;
 }
 
 static int inline_example_file(json_t *example, const char *beside, struct pe_error *err)
@@ -175,7 +178,7 @@ int catalog_entry_add_user_file(json_t *fields, const char *path, struct pe_erro
         if (inline_example_file(example, path, err) < 0)
             return pe_fail_context(err, "%s", path);
     }
-    return catalog_entry_add_metadata(fields, json, err) < 0 ? pe_fail_context(err, "%s", path) : 0;
+    return add_metadata(fields, json, err) < 0 ? pe_fail_context(err, "%s", path) : 0;
 }
 
 /* ---- the entry ---- */

@@ -20,12 +20,9 @@
  * configuration (image-spec config.md). PE_ERR_MALFORMED when a field has the wrong type. */
 int catalog_entry_add_config(json_t *fields, const json_t *config, struct pe_error *err) PE_MUST_CHECK;
 
-/* Add the fields of a pe.json. PE_ERR_INVALID for an unknown field, so that a typo is not ignored,
- * and for a wrong value; PE_ERR_MALFORMED when `metadata` is not an object. */
-int catalog_entry_add_metadata(json_t *fields, const json_t *metadata, struct pe_error *err) PE_MUST_CHECK;
-
 /* Add the fields of a pe.json that has been read from an image. `name` is the file's name for
- * messages. Errors as above, with that name. */
+ * messages. PE_ERR_INVALID for an unknown field, so that a typo is not ignored, and for a wrong value;
+ * PE_ERR_MALFORMED when it is no JSON object. */
 int catalog_entry_add_text(json_t *fields, const struct pe_buf *text, const char *name,
                            struct pe_error *err) PE_MUST_CHECK;
 

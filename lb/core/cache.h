@@ -62,7 +62,8 @@ void cache_expire(struct cache *cache);
 /* Forget the result of a job, if there is one. */
 void cache_remove(struct cache *cache, const struct job_key *key);
 
-/* Forget all results. */
+/* Forget all results, for a test that looks for leaks. The cache of a balancer lasts as long as its process.
+ */
 void cache_free(struct cache *cache);
 
 #endif

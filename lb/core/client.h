@@ -75,7 +75,8 @@ void client_leave(struct clients *clients, struct client *client, uint64_t now_u
 /* Forget the clients without a key that have had no job here since `before_us`. */
 void clients_forget_idle(struct clients *clients, uint64_t before_us);
 
-/* Forget all clients. None may have a job here. */
+/* Forget all clients, of which none may have a job here: for a test that looks for leaks. The clients of a
+ * balancer last as long as its process. */
 void clients_free(struct clients *clients);
 
 /* How many questions about jobs, and deletions of results, a client may send per second, and how many at once

@@ -138,9 +138,6 @@ void book_on_put(const uint8_t key[32], const uint8_t *payload, size_t size);
 /* How many of the tries that a group lost are deaths: of its VM or its slot, not of its worker. */
 unsigned book_deaths(const struct group *group);
 
-/* Whether the group is held back after its last loss. */
-bool book_is_poison(const struct group *group);
-
 /* Whether a slot's worker can run the group's job. */
 bool book_fits(const struct group *group, const struct slot_actor *slot);
 

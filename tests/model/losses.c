@@ -78,7 +78,8 @@ bool book_fits(const struct group *group, const struct slot_actor *slot)
            !(group->lost && is_avoided(group, slot->name) && has_other_worker(group));
 }
 
-bool book_is_poison(const struct group *group)
+/* Whether the group is held back after its last loss. */
+static bool is_poison(const struct group *group)
 {
     bool several = false;
     for (unsigned i = 0; i < group->lost; i++) {
@@ -93,7 +94,7 @@ bool book_is_poison(const struct group *group)
 void book_conclude(struct group *group)
 {
     group->deaths = book_deaths(group);
-    if (group->deaths < group->lost || !book_is_poison(group))
+    if (group->deaths < group->lost || !is_poison(group))
         return;
     unsigned variants = known_variants(group->work.image, group->demand);
     bool is_away = false;
