@@ -2,6 +2,7 @@
 /* The life of an owner. */
 #include "vm/owner.h"
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -233,19 +233,15 @@ int owner_start(const struct place *place, const struct vmname *name, const char
                 struct pe_error *err)
 {
     static struct owner owner;
-    int pair[2];
+    pe_autoclose int report = -1;
     pe_autojson json_t *answer = NULL;
     prepare(&owner, place, name);
     if (place_read(place, name, &owner.config, err) < 0)
         return -1;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return pe_fail_errno(err, "cannot make a socket pair");
-    const pid_t pid = fork();
-    if (pid == 0)
-        become_owner(&owner, snapshot, pair[1]);
-    close(pair[1]);
-    pe_autoclose int report = pair[0];
+    const pid_t pid = pe_child_fork("the owner of the VM", &report, err);
     if (pid < 0)
-        return pe_fail_errno(err, "cannot fork the owner of the VM");
+        return -1;
+    if (pid == 0)
+        become_owner(&owner, snapshot, report);
     return talk_receive(report, &answer, err);
 }

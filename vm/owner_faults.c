@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Faults of a VM. Each has a process that begins it, answers the command, waits, and ends it, so that it ends
  * also if the command has gone. A VM that is killed is started again by the owner itself. */
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "vm/owner.h"
 #include "vm/router.h"
 #include "vm/talk.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,10 +118,9 @@ static int start(struct owner *owner, const struct owner_client *client, const s
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        close(owner->lock);
-        if (getppid() != parent)
+        if (pe_child_die_with(parent) < 0)
             _exit(1);
+        close(owner->lock);
         run(owner, fault, client->fd);
     }
     owner->faults[free_place] = pid;
@@ -168,9 +166,7 @@ void owner_stop_faults(struct owner *owner)
 {
     for (size_t i = 0; i < OWNER_FAULTS_MAX; i++)
         if (owner->faults[i] > 0) {
-            kill(owner->faults[i], SIGKILL);
-            while (waitpid(owner->faults[i], NULL, 0) < 0 && errno == EINTR)
-                ;
+            pe_child_kill(owner->faults[i]);
             owner->faults[i] = 0;
         }
 }

@@ -2,6 +2,7 @@
 /* fork and exec of programs of the host, and their error messages. */
 #include "vm/run_program.h"
 
+#include "base/child.h"
 #include "base/cleanup.h"
 
 #include <errno.h>
@@ -41,7 +42,7 @@ static void read_message(int fd, char *text, size_t size)
 
 int run_program(const char *const *argv, struct pe_error *err)
 {
-    int ends[2], status = 0;
+    int ends[2];
     char text[512];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return pe_fail_errno(err, "cannot create a pipe for %s", argv[0]);
@@ -53,8 +54,7 @@ int run_program(const char *const *argv, struct pe_error *err)
     if (pid < 0)
         return pe_fail_errno(err, "cannot fork %s", argv[0]);
     read_message(output, text, sizeof text);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    const int status = pe_child_await(pid);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
     if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_EXECUTED && !text[0])

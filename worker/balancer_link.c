@@ -3,6 +3,7 @@
  * socket, proxies). The bytes that are passed on with TLS are in worker/balancer_relay.c. */
 #include "worker/balancer_link.h"
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/fd_message.h"
 #include "base/io.h"
@@ -17,7 +18,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -262,22 +262,15 @@ static int run(const struct worker_config *config, const char *path, int answer,
 int balancer_link_start(const struct worker_config *config, const char *path, struct balancer_link *link,
                         struct pe_error *err)
 {
-    int pair[2];
-    pid_t parent = getpid();
+    int fd = -1;
+    const pid_t parent = getpid();
     *link = BALANCER_LINK_NONE;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return pe_fail_errno(err, "cannot make a socket for the link to the balancer");
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(pair[0]);
-        _exit(run(config, path, pair[1], parent) < 0 ? 1 : 0);
-    }
-    close(pair[1]);
-    if (pid < 0) {
-        close(pair[0]);
-        return pe_fail_errno(err, "cannot fork the link to the balancer");
-    }
-    *link = (struct balancer_link){.pid = pid, .fd = pair[0]};
+    const pid_t pid = pe_child_fork("the link to the balancer", &fd, err);
+    if (pid < 0)
+        return -1;
+    if (pid == 0)
+        _exit(run(config, path, fd, parent) < 0 ? 1 : 0);
+    *link = (struct balancer_link){.pid = pid, .fd = fd};
     return 0;
 }
 
@@ -344,10 +337,7 @@ void balancer_link_reap(struct balancer_link *link)
 
 void balancer_link_end(struct balancer_link *link)
 {
-    if (link->pid > 0) {
-        kill(link->pid, SIGKILL);
-        while (waitpid(link->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-    }
+    if (link->pid > 0)
+        pe_child_kill(link->pid);
     *link = BALANCER_LINK_NONE;
 }

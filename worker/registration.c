@@ -4,6 +4,7 @@
  * sends the list of images, reads what the balancer sends, and watches the image store with inotify(7). */
 #include "worker/registration.h"
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -202,7 +203,6 @@ static int connect_balancer(const struct worker_config *config, struct balancer_
 static enum retry_cause await_end(pid_t pid)
 {
     sigset_t none;
-    int status = 0;
     bool told = false;
     sigemptyset(&none);
     pe_autoclose int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -210,8 +210,7 @@ static enum retry_cause await_end(pid_t pid)
     while (pidfd >= 0 && ppoll(&ended, 1, NULL, &none) < 0 && errno == EINTR)
         if (stop_requested && !told)
             told = kill(pid, SIGTERM) == 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    const int status = pe_child_await(pid);
     return WIFEXITED(status) ? (enum retry_cause)WEXITSTATUS(status) : RETRY_LOST;
 }
 

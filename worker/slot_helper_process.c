@@ -4,6 +4,7 @@
  * A VMM is confined anyway: what the slot could gain by a wrong descriptor is a VM that does not work. */
 #include "worker/slot_helper.h"
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/fd_message.h"
 #include "base/io.h"
@@ -19,10 +20,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -264,7 +263,7 @@ static void run(const struct worker_config *config, int fd, pid_t slot)
 {
     struct helper helper = {.config = config, .fd = fd, .vm = VM_NONE, .snapshot = VM_SNAPSHOT_NONE};
     prctl(PR_SET_NAME, "pe-slot-helper");
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != slot || orphans_adopt() < 0)
+    if (pe_child_die_with(slot) < 0 || orphans_adopt() < 0)
         _exit(1);
     vm_sweep(&config->vm); /* an earlier process of this slot may have been killed */
     serve(&helper);
@@ -286,22 +285,15 @@ void slot_helper_serve_maker(const struct worker_config *config, int fd, pid_t c
 
 int slot_helper_start(const struct worker_config *config, struct slot_helper *helper, struct pe_error *err)
 {
-    int pair[2];
-    pid_t slot = getpid();
+    pe_autoclose int fd = -1;
+    const pid_t slot = getpid();
     *helper = (struct slot_helper){.fd = -1};
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return pe_fail_errno(err, "cannot make a socket for the helper of a slot");
-    pe_autoclose int ours = pair[0];
-    pe_autoclose int theirs = pair[1];
-    if (slot_helper_set_patience(ours, SLOT_HELPER_ANSWER_MS, err) < 0)
+    const pid_t pid = pe_child_fork("the helper of a slot", &fd, err);
+    if (pid == 0)
+        run(config, fd, slot);
+    /* The helper ends when its socket is closed. */
+    if (pid < 0 || slot_helper_set_patience(fd, SLOT_HELPER_ANSWER_MS, err) < 0)
         return -1;
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(ours);
-        run(config, theirs, slot);
-    }
-    if (pid < 0)
-        return pe_fail_errno(err, "cannot fork the helper of a slot");
-    helper->fd = pe_steal_fd(&ours);
+    helper->fd = pe_steal_fd(&fd);
     return 0;
 }

@@ -3,6 +3,7 @@
  * there is little in it that could fail. */
 #include "worker/supervisor.h"
 
+#include "base/child.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "proto/limits.h"
@@ -24,7 +25,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -178,7 +178,7 @@ static int start_child(const struct supervisor *supervisor, struct child *child,
     sigemptyset(&child_signal);
     sigaddset(&child_signal, SIGCHLD);
     sigprocmask(SIG_UNBLOCK, &child_signal, NULL);
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+    if (pe_child_die_with(parent) < 0)
         _exit(1);
     /* In a process group of its own the child does not get the SIGINT of a terminal. The supervisor
      * gets it, and asks its children to finish. */

@@ -3,7 +3,7 @@
  * has none. Which templates are made, and when, is decided in worker/template_cache.c. */
 #include "worker/template_maker.h"
 
-#include "base/cleanup.h"
+#include "base/child.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "worker/host/orphans.h"
@@ -13,11 +13,7 @@
 #include "worker/template_channel.h"
 #include "worker/template_disk.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* Jobs that run at the same time come first. */
@@ -61,22 +57,18 @@ static int prepare(const struct worker_config *worker, const struct pe_image *im
 static int build(const struct worker_config *config, const struct pe_image *image,
                  struct vm_snapshot *snapshot, struct pe_error *err)
 {
-    int pair[2];
-    if (orphans_adopt() < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return pe_fail_errno(err, "cannot create a socket pair for the VM of a template");
+    int fd = -1;
+    if (orphans_adopt() < 0)
+        return pe_fail_errno(err, "cannot adopt the processes of its VM");
     vm_sweep(&config->vm); /* an earlier maker may have been killed */
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(prepare(config, image, pair[1]));
-    close(pair[1]);
-    if (pid > 0)
-        slot_helper_serve_maker(config, pair[0], pid, snapshot);
-    close(pair[0]);
+    const pid_t pid = pe_child_fork("the process that prepares it", &fd, err);
     if (pid < 0)
-        return pe_fail_errno(err, "cannot fork the process that prepares it");
-    kill(pid, SIGKILL); /* it has nothing more to do, or breaks the rules */
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+        return -1;
+    if (pid == 0)
+        _exit(prepare(config, image, fd));
+    slot_helper_serve_maker(config, fd, pid, snapshot);
+    close(fd);
+    pe_child_kill(pid); /* it has nothing more to do, or breaks the rules */
     return snapshot->memory_fd >= 0 ? 0 : pe_fail(err, PE_ERR_INTERNAL, "no VM was saved");
 }
 
@@ -110,28 +102,22 @@ static int make(const struct worker_config *config, const struct pe_image *image
 int template_maker_start(const struct worker_config *config, const struct pe_image *image, const char *key,
                          struct template_maker *maker, struct pe_error *err)
 {
-    int pair[2];
-    pid_t parent = getpid();
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return pe_fail_errno(err, "cannot create a socket pair for a template maker");
-    pid_t pid = fork();
+    int fd = -1;
+    const pid_t parent = getpid();
+    const pid_t pid = pe_child_fork("a template maker", &fd, err);
+    if (pid < 0)
+        return -1;
     if (pid == 0) {
         struct pe_error fault;
-        close(pair[0]);
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+        if (pe_child_die_with(parent) < 0)
             _exit(1);
         prctl(PR_SET_NAME, "pe-maker");
         (void)!nice(MAKER_NICENESS); /* or less, if the whole worker is nice */
-        int failed = make(config, image, key, pair[1], &fault);
+        int failed = make(config, image, key, fd, &fault);
         if (failed)
             pe_log(PE_LOG_ERROR, "cannot make a template for %s: %s", image->name, fault.message);
         _exit(failed ? 1 : 0);
     }
-    close(pair[1]);
-    if (pid < 0) {
-        close(pair[0]);
-        return pe_fail_errno(err, "cannot fork a template maker");
-    }
-    *maker = (struct template_maker){.pid = pid, .fd = pair[0], .until_us = pe_now_us() + TEMPLATE_MAKER_US};
+    *maker = (struct template_maker){.pid = pid, .fd = fd, .until_us = pe_now_us() + TEMPLATE_MAKER_US};
     return 0;
 }

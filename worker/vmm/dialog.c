@@ -2,6 +2,7 @@
 /* The process that talks to a VMM, and what its parent accepts from it. What is said is in the drivers. */
 #include "worker/vmm/dialog.h"
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/fd_message.h"
 #include "base/io.h"
@@ -13,12 +14,10 @@
 #include <linux/close_range.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* The process knows the deadline as well, and then says what took so long. */
@@ -148,24 +147,16 @@ static int accept_answer(struct answer *answer, int *port, struct vm *vm, struct
 int vmm_dialog(const struct vm_host *host, struct vm *vm, uint64_t deadline_us, vmm_talk *talk, void *context,
                int fd, struct pe_error *err)
 {
-    int pair[2];
     struct answer answer = {.failed = 1};
-    pid_t parent = getpid();
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return pe_fail_errno(err, "cannot make a socket for the process that talks to a VMM");
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(pair[0]);
-        _exit(converse(host, vm, talk, context, fd, parent, pair[1]));
-    }
-    close(pair[1]);
-    pe_autoclose int socket = pair[0];
+    const pid_t parent = getpid();
+    pe_autoclose int socket = -1;
     pe_autoclose int port = -1;
+    const pid_t pid = pe_child_fork("the process that talks to a VMM", &socket, err);
     if (pid < 0)
-        return pe_fail_errno(err, "cannot fork the process that talks to a VMM");
+        return -1;
+    if (pid == 0)
+        _exit(converse(host, vm, talk, context, fd, parent, socket));
     int failed = await_answer(socket, deadline_us + GRACE_US, &answer, &port, err);
-    kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    pe_child_kill(pid);
     return failed ? -1 : accept_answer(&answer, &port, vm, err);
 }

@@ -4,6 +4,7 @@
  * jail is in process.c. */
 #include "worker/vmm/jail.h"
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "worker/vmm/driver.h"
 #include "worker/vmm/jail_root.h"
@@ -36,9 +37,7 @@ int jail_hide_host_name(void)
 /* Wait for a child that exits with an errno. Returns 0, or -1 with that errno. */
 static int await(pid_t pid)
 {
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    const int status = pe_child_await(pid);
     errno = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
     return errno ? -1 : 0;
 }

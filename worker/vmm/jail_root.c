@@ -7,6 +7,7 @@
  *   RUN_DIR            the folder of the VM, if it has one */
 #include "worker/vmm/jail_root.h"
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 
@@ -14,17 +15,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- building, in a process of its own whose working directory is the new root ---- */
@@ -138,7 +136,7 @@ static void build_and_wait(const struct jail_files *files, const char *run_dir, 
 static void build_and_wait(const struct jail_files *files, const char *run_dir, pid_t parent, int report)
 {
     struct pe_error err = {0}, ignored;
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+    if (pe_child_die_with(parent) < 0)
         _exit(1);
     int failed = build(files, run_dir, &err);
     if (pe_write_all(report, failed ? err.message : "", failed ? strlen(err.message) + 1 : 1, "pipe",
@@ -175,9 +173,7 @@ int jail_root_build(const struct jail_files *files, const char *run_dir, struct 
         pe_fail(err, PE_ERR_INTERNAL, "%s", n > 0 ? message : "the process that builds it has ended");
     else
         root = open_namespace(pid, err);
-    kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    pe_child_kill(pid);
     return root;
 }
 

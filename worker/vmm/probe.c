@@ -4,6 +4,7 @@
  * therefore counts as working only when the init of a guest has answered. */
 #include "worker/vmm/probe.h"
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -43,7 +44,7 @@ static int ptrace_scope(void)
  * which are not, may not: therefore the scope is looked at as well. */
 int probe_check_ptrace(struct pe_error *err)
 {
-    int scope = ptrace_scope(), status = 0;
+    const int scope = ptrace_scope();
     if (scope > 1)
         return pe_fail(err, PE_ERR_INVALID, "kernel.yama.ptrace_scope is %d; it has to be 0 or 1", scope);
     pid_t child = fork();
@@ -51,8 +52,7 @@ int probe_check_ptrace(struct pe_error *err)
         _exit(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 ? 0 : errno);
     if (child < 0)
         return pe_fail_errno(err, "cannot try ptrace(2)");
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
+    const int status = pe_child_await(child);
     if (status == 0)
         return 0;
     return pe_fail(err, PE_ERR_INVALID, "ptrace(2) is not allowed here: %s",

@@ -3,6 +3,7 @@
  * in the drivers. */
 #include "worker/vmm/process.h"
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -298,12 +299,7 @@ int vmm_process_start(const struct vm_host *host, char *const *argv, const struc
 
 void vmm_process_kill(struct vm *vm)
 {
-    int status = 0;
-    if (vm->pid > 0) {
-        kill(vm->pid, SIGKILL);
-        while (waitpid(vm->pid, &status, 0) < 0 && errno == EINTR)
-            ;
-    }
+    const int status = vm->pid > 0 ? pe_child_kill(vm->pid) : 0;
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
         pe_log(PE_LOG_WARN,
                "the kernel ended the VMM with process %d, because it made a system call that "
@@ -354,7 +350,7 @@ static void become_queried(const char *program, const char *argument, int output
 
 int vmm_process_ask(const char *program, const char *argument, char *text, size_t size, struct pe_error *err)
 {
-    int ends[2], status = 0;
+    int ends[2];
     if (access(program, X_OK) < 0)
         return pe_fail(err, PE_ERR_NOT_FOUND, "there is no %s", program);
     if (pipe2(ends, O_CLOEXEC) < 0)
@@ -367,10 +363,7 @@ int vmm_process_ask(const char *program, const char *argument, char *text, size_
     close(ends[0]);
     if (pid < 0)
         return pe_fail_errno(err, "cannot fork %s", program);
-    if (!answered)
-        kill(pid, SIGKILL);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    const int status = answered ? pe_child_await(pid) : pe_child_kill(pid);
     if (!answered)
         return pe_fail(err, PE_ERR_TIMEOUT, "`%s %s` did not finish", program, argument);
     if (status != 0 || !text[0])

@@ -3,12 +3,13 @@
  * decided by the callers. */
 #include "worker/vmm/rights.h"
 
+#include "base/child.h"
+
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -51,7 +52,7 @@ int rights_drop(const struct rights *rights, pid_t parent, const char *what, str
     if (syscall_filter_make(rights->syscalls, &filter, err) < 0 || become_user(rights, err) < 0)
         return -1;
     /* A change of user clears the signal. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+    if (pe_child_die_with(parent) < 0)
         return pe_fail(err, PE_ERR_INTERNAL, "the parent process of %s has ended", what);
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
         landlock_confine_reader(&rights->files) < 0 || syscall_filter_install(&filter) < 0)
