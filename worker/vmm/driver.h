@@ -73,6 +73,11 @@ int vmm_explain(const struct vm *vm, struct pe_error *err);
  * with PE_ERR_INTERNAL. */
 int vmm_open_file(const char *path, struct pe_error *err) PE_MUST_CHECK;
 
+/* Make a stream socket with one end for us and the other one for the VMM; the caller owns both. Our end of a
+ * serial port is nonblocking. Fails with PE_ERR_INTERNAL. */
+int vmm_open_channel(int *ours, int *theirs, struct pe_error *err) PE_MUST_CHECK;
+int vmm_open_serial(int *ours, int *theirs, struct pe_error *err) PE_MUST_CHECK;
+
 /* ---- the drivers ---- */
 
 extern const struct vmm_driver vmm_qemu;             /* worker/vmm/qemu.c */

@@ -21,7 +21,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* Where the RAM and the state of a clone come from; both -1 for a VM that boots. */
@@ -150,17 +149,6 @@ static void add_migration(struct argv_builder *args, const struct origin *origin
     argv_add(args, "defer");
 }
 
-/* Open a socket pair with one end for us and the other for the VMM. */
-static int open_channel(int *ours, int *theirs, struct pe_error *err)
-{
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return pe_fail_errno(err, "cannot create a socket pair for a VM");
-    *ours = pair[0];
-    *theirs = pair[1];
-    return 0;
-}
-
 /* The code that chooses random addresses is in front of the compressed kernel, so only a bzImage has it. It
  * starts later than a vmlinux (docs/performance.md). A template starts once, and all clones have its
  * addresses. A clone needs the same kernel, because a part of the firmware depends on its format. */
@@ -197,24 +185,15 @@ static int open_kernel(const struct vm_host *host, const struct vm_spec *spec, c
     return (given->initramfs = vmm_open_file(host->initramfs, err)) < 0 ? -1 : 0;
 }
 
-static int open_serial(int *ours, int *theirs, struct pe_error *err)
-{
-    if (open_channel(ours, theirs, err) < 0)
-        return -1;
-    return fcntl(*ours, F_SETFL, O_NONBLOCK) == 0
-               ? 0
-               : pe_fail_errno(err, "cannot make a serial port nonblocking");
-}
-
 static int open_channels(const struct vm_spec *spec, struct vm *vm, struct inheritance *given,
                          struct pe_error *err)
 {
-    if (open_serial(&vm->serial_fd, &given->serial, err) < 0 ||
-        open_channel(&vm->manage_fd, &given->manage, err) < 0)
+    if (vmm_open_serial(&vm->serial_fd, &given->serial, err) < 0 ||
+        vmm_open_channel(&vm->manage_fd, &given->manage, err) < 0)
         return -1;
     if (!spec->extras)
         return 0;
-    return open_serial(&vm->agent_fd, &given->agent, err) < 0
+    return vmm_open_serial(&vm->agent_fd, &given->agent, err) < 0
                ? -1
                : qemu_extras_open_vsock(spec->extras, &given->vsock, err);
 }

@@ -25,7 +25,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -163,18 +162,6 @@ static void add_root(struct argv_builder *args, int fd, int is_squashfs)
     argv_add(args, "init=/init");
 }
 
-static int open_serial(int *ours, int *theirs, struct pe_error *err)
-{
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return pe_fail_errno(err, "cannot create a socket pair for a VM");
-    *ours = pair[0];
-    *theirs = pair[1];
-    return fcntl(*ours, F_SETFL, O_NONBLOCK) == 0
-               ? 0
-               : pe_fail_errno(err, "cannot make the serial port nonblocking");
-}
-
 static int open_kernel(const struct vm_host *host, struct pe_error *err)
 {
     int fd = open(host->uml_kernel, O_RDONLY | O_CLOEXEC);
@@ -211,8 +198,8 @@ static int open_inheritance(const struct vm_host *host, const struct vm_spec *sp
         return -1;
     given->root = spec->extras ? vmm_open_file(host->initramfs, err)
                                : open_root(host->initramfs, &given->root_is_squashfs, err);
-    if (given->root < 0 || open_serial(&vm->serial_fd, &given->serial, err) < 0 ||
-        (spec->extras && open_serial(&vm->agent_fd, &given->agent, err) < 0))
+    if (given->root < 0 || vmm_open_serial(&vm->serial_fd, &given->serial, err) < 0 ||
+        (spec->extras && vmm_open_serial(&vm->agent_fd, &given->agent, err) < 0))
         return -1;
     given->cpuinfo = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
     return 0;

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static int fail_and_kill(struct vm *vm)
@@ -171,4 +172,23 @@ int vmm_open_file(const char *path, struct pe_error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     return fd >= 0 ? fd : pe_fail_errno(err, "cannot open %s, which `make guest` builds", path);
+}
+
+int vmm_open_channel(int *ours, int *theirs, struct pe_error *err)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return pe_fail_errno(err, "cannot create a socket pair for a VM");
+    *ours = pair[0];
+    *theirs = pair[1];
+    return 0;
+}
+
+int vmm_open_serial(int *ours, int *theirs, struct pe_error *err)
+{
+    if (vmm_open_channel(ours, theirs, err) < 0)
+        return -1;
+    return fcntl(*ours, F_SETFL, O_NONBLOCK) == 0
+               ? 0
+               : pe_fail_errno(err, "cannot make a serial port nonblocking");
 }
