@@ -87,8 +87,10 @@ static int fail_at_option(const struct pe_program *program, int got, const char 
     const char *what = got == ':'       ? "a value is missing after"
                        : optopt >= HELP ? "there is a value after an option that takes none:"
                                         : "unknown option";
-    return pe_fail(err, PE_ERR_INVALID, "%s '%s'; see %s --help", what, is_letter ? letter : argument,
-                   program->name);
+    const bool is_unknown = got != ':' && optopt < HELP;
+    return pe_fail(err, PE_ERR_INVALID, "%s '%s'; %s%ssee %s --help", what, is_letter ? letter : argument,
+                   is_unknown && program->command ? program->command : "",
+                   is_unknown && program->command ? "; " : "", program->name);
 }
 
 int pe_options_parse(const struct pe_program *program, int argc, char **argv, bool stop_early, int *rest,

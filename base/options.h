@@ -37,6 +37,7 @@ struct pe_program {
     const char *about; /* one or two sentences */
     const struct pe_option *options;
     const char *epilogue; /* printed last in --help, or NULL */
+    const char *command;  /* for the error of an unknown option: it may belong to a command; or NULL */
 };
 
 #define PE_OPTIONS_MAX 63u

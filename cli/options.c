@@ -168,7 +168,8 @@ static int parse_table(int argc, char **argv, bool stop_early, struct cli_option
         .name = "pe-run",
         .usage = "[options] IMAGE|--job FILE [FILE...] [-- CMD ARG...]",
         .about = "Run a program in an image, inside a fresh VM. `pe-run images` lists the images.",
-        .options = table};
+        .options = table,
+        .command = "a command needs -- before it"};
     return pe_options_parse(&program, argc, argv, stop_early, rest, err);
 }
 

@@ -212,6 +212,7 @@ def test_wrong_usage_is_reported_before_anything_is_sent(tmp_path):
     cases = [
         ((), b"expected an image"),
         (("--bogus", "gcc:14"), b"unknown option '--bogus'"),
+        (("busybox:1.35", "ls", "-l"), b"unknown option '-l'; a command needs -- before it; see pe-run --help"),
         (("gcc:14", "/nonexistent.c"), b"/nonexistent.c: No such file or directory\n"),
         (("gcc:14", "echo", "hi"), b"cannot read echo (a command needs -- before it): No such file"),
         (("gcc:14", "--timeout", "0"), b"--timeout takes seconds"),
