@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of the documents come from result files."""
+import glob
 import json
+import os
 
 import pytest
 
+from fixtures.paths import TOP
 from fixtures.pe_bench import pe_bench
 from pe_bench import doc_tables, results
 from pe_bench.errors import BenchError
@@ -120,6 +123,14 @@ def test_a_table_that_was_edited_by_hand_is_found(document):
 
 def test_the_tables_of_the_documents_are_those_of_the_result_files():
     pe_bench("tables", "--check")
+
+
+def test_the_published_result_files_have_the_form_of_the_schema_and_are_of_whole_runs():
+    paths = glob.glob(os.path.join(TOP, "bench/results/*.json"))
+    assert paths
+    for path in paths:
+        data = results.read(path)
+        assert (data["state"], data["quick"]) == ("complete", False), path
 
 
 def test_a_table_without_an_end_or_with_an_unknown_setting_is_refused(result):
