@@ -35,7 +35,7 @@ static bool has_room_for(const struct admission *admission, pid_t pid)
 
 void admission_accept(struct admission *admission)
 {
-    int fd = accept4(admission->config->template_listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = accept4(admission->config->templates.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     pid_t pid = fd < 0 ? 0 : peer_of(fd);
     if (fd >= 0 && has_room_for(admission, pid))
         admission->clients[admission->count++] = (struct admission_client){.fd = fd, .pid = pid};
@@ -97,7 +97,7 @@ static void grant_vms(struct admission *admission)
 {
     uint64_t after_us = 0;
     struct admission_client *client = NULL;
-    while (count_state(admission, PERMIT_VM_GRANTED) < admission->config->refills &&
+    while (count_state(admission, PERMIT_VM_GRANTED) < admission->config->warm.refills &&
            (client = oldest_request(admission, PERMIT_VM_REQUESTED, after_us))) {
         const struct template *template = NULL;
         enum template_availability availability =

@@ -49,7 +49,7 @@ struct admission {
 void admission_init(struct admission *admission, const struct worker_config *config,
                     struct template_cache *cache);
 
-/* Accept a connection that waits at config->template_listener, or close it if there are too many. */
+/* Accept a connection that waits at config->templates.listener, or close it if there are too many. */
 void admission_accept(struct admission *admission);
 
 /* Write one pollfd for each connection to `fds`, which has room for ADMISSION_CLIENTS_MAX. Returns

@@ -83,8 +83,8 @@ static const struct syscall_list syscalls_link = {.parts = {link_rules, syscalls
 int balancer_link_drop_rights(const struct worker_config *config, pid_t parent, const char *what,
                               struct pe_error *err)
 {
-    const struct rights rights = {.uid = config->link_uid,
-                                  .gid = (gid_t)config->link_uid,
+    const struct rights rights = {.uid = config->users.link,
+                                  .gid = (gid_t)config->users.link,
                                   .files = {.readable = readable, .folder = -1, .connects = true},
                                   .syscalls = &syscalls_link};
     return rights_drop(&rights, parent, what, err);

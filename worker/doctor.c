@@ -20,7 +20,7 @@
 static bool is_used(const struct engine *engine, const struct worker_config *config)
 {
     return config->vm.driver == engine->driver && config->vm.accel == engine->accel &&
-           config->snapshots == engine->snapshot && !strcmp(config->vm.cpu_flags, engine->cpu_flags);
+           config->engine.snapshots == engine->snapshot && !strcmp(config->vm.cpu_flags, engine->cpu_flags);
 }
 
 static void say_engine(struct doctor_report *report, const struct engine *engine,
@@ -55,8 +55,8 @@ static bool say_engines(struct doctor_report *report, struct worker_config *conf
     uname(&system);
     probe.every = probe.again;
     probe.stop = &stop_requested;
-    const bool works =
-        probe_host(&probe, &config->vm, &config->snapshots, config->engine_reason, &findings, &why) == 0;
+    const bool works = probe_host(&probe, &config->vm, &config->engine.snapshots, config->engine.reason,
+                                  &findings, &why) == 0;
     doctor_section(report, "Engines, the best one first, with the isolation that they give");
     size_t count = engines_for_machine(system.machine, engines);
     if (probe.uml_seccomp)

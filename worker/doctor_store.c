@@ -57,10 +57,10 @@ static void say_warm(struct doctor_report *report, const struct worker_config *c
                      const struct pe_store_images *images)
 {
     struct pe_error why;
-    for (size_t i = 0; i < config->warm_count; i++)
-        if (!pe_store_find(images, config->warm[i], &why))
+    for (size_t i = 0; i < config->warm.count; i++)
+        if (!pe_store_find(images, config->warm.images[i], &why))
             doctor_say(report, DOCTOR_MISSING, "store.warm", "--warm %s: %s; `pe-image` adds images",
-                       config->warm[i], why.message);
+                       config->warm.images[i], why.message);
 }
 
 void doctor_say_store(struct doctor_report *report, const struct worker_config *config)

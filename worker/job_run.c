@@ -234,7 +234,7 @@ static enum step finish_input(struct job_state *state, struct pe_error *err)
     const struct worker_config *config = run->config;
     autoinputtexts struct input_texts texts = {0};
     if (bundle_texts(&run->message->job, &run->message->input, state->image, &run->message->parts,
-                     config->memory_mib, config->new_containers, &texts, err) < 0 ||
+                     config->memory_mib, config->warm.new_containers, &texts, err) < 0 ||
         input_finish(&state->input, &texts, err) < 0)
         return STEP_REFUSED;
     return STEP_OK;

@@ -67,11 +67,11 @@ static int lock_users(struct worker_config *config, struct pe_error *err)
 {
     if (geteuid() != 0)
         return 0;
-    config->users_lock = vmm_users_lock(WORKER_DIR_HOST "/vmm-users", &config->users, err);
-    if (config->users_lock < 0)
+    config->users.lock = vmm_users_lock(WORKER_DIR_HOST "/vmm-users", &config->users.first, err);
+    if (config->users.lock < 0)
         return -1;
-    config->vm.uid = config->vm.gid = (gid_t)config->users;
-    config->own_users = true;
+    config->vm.uid = config->vm.gid = (gid_t)config->users.first;
+    config->users.own = true;
     return 0;
 }
 
@@ -85,7 +85,7 @@ static int find_user(const char *name, struct worker_config *config, struct pe_e
     if (!user)
         return pe_fail(err, PE_ERR_NOT_FOUND,
                        "the user '%s' for VMMs does not exist; choose another one with --vmm-user", name);
-    config->own_users = false;
+    config->users.own = false;
     config->vm.uid = user->pw_uid;
     config->vm.gid = user->pw_gid;
     return 0;
@@ -107,9 +107,9 @@ static int make_folders(struct settings *settings, struct paths *paths, struct w
     snprintf(paths->engines, sizeof paths->engines, "%s/engines%s%s", settings->state,
              settings->isolation ? "-" : "", pe_isolation_set_print(settings->isolation_set, "+", kinds));
     config->cpu_file = paths->cpus;
-    config->template_dir = paths->templates;
+    config->templates.dir = paths->templates;
     config->vm.run_dir = paths->run;
-    if (worker_dir_ensure(config->template_dir, err) < 0 || worker_dir_ensure(shared, err) < 0)
+    if (worker_dir_ensure(config->templates.dir, err) < 0 || worker_dir_ensure(shared, err) < 0)
         return -1;
     return worker_dir_make(settings->run, paths->run, sizeof paths->run, err);
 }
@@ -145,25 +145,25 @@ static int make_config(struct settings *settings, struct paths *paths, struct wo
         .servers = settings->servers.items,
         .server_count = settings->servers.count,
         .store = settings->store,
-        .warm = settings->warm.items,
-        .warm_count = settings->warm.count,
         .slots = (uint32_t)settings->slots,
         .ahead = (uint32_t)settings->ahead,
         .memory_mib = (uint32_t)settings->memory_mib,
-        .memory_total = settings->owner.memory_total,
-        .hours = settings->hours,
-        .idle_only = settings->owner.idle_only,
-        .idle_after_s = (uint32_t)settings->owner.idle_after_s,
-        .idle_cpu_percent = (uint32_t)settings->owner.idle_cpu_percent,
-        .owner_sign = OWNER_UNKNOWN,
-        .pause_grace_s = (uint32_t)settings->owner.pause_grace_s,
-        .new_containers = settings->new_containers,
-        .no_warm_up = settings->no_warm_up,
-        .template_mib = settings->templates_mib,
-        .refills = (uint32_t)settings->refills,
-        .prewarm_slots = (uint32_t)settings->prewarm_slots,
+        .owner = {.hours = settings->hours,
+                  .pause_grace_s = (uint32_t)settings->owner.pause_grace_s,
+                  .memory_total = settings->owner.memory_total,
+                  .idle_only = settings->owner.idle_only,
+                  .idle_after_s = (uint32_t)settings->owner.idle_after_s,
+                  .idle_cpu_percent = (uint32_t)settings->owner.idle_cpu_percent,
+                  .sign = OWNER_UNKNOWN},
+        .warm = {.images = settings->warm.items,
+                 .count = settings->warm.count,
+                 .refills = (uint32_t)settings->refills,
+                 .prewarm_slots = (uint32_t)settings->prewarm_slots,
+                 .new_containers = settings->new_containers,
+                 .no_warm_up = settings->no_warm_up},
+        .templates = {.mib = settings->templates_mib},
         .metrics_file = settings->metrics,
-        .users_lock = -1,
+        .users = {.lock = -1},
         .token_fd = -1,
         .status_listener = -1,
         .vm = {.vmm_paths = settings->vmm_paths.items, .vmm_path_count = settings->vmm_paths.count}};
@@ -194,15 +194,15 @@ static int work(const struct settings *settings, struct worker_config *config, s
 {
     make_user_namespace();
     if (settings->doctor)
-        return doctor_run(config, config->probe, settings->json, err);
+        return doctor_run(config, config->engine.probe, settings->json, err);
     if (worker_engine_choose(config, settings->probe_again, err) < 0)
         return stop_requested ? 0 : -1;
-    if (config->idle_only)
+    if (config->owner.idle_only)
         (void)!setpriority(PRIO_PROCESS, 0, NICE_MOST); /* until the worker notices the owner */
-    if (config->memory_total && owner_memory_apply(config, config->memory_total, err) < 0)
+    if (config->owner.memory_total && owner_memory_apply(config, config->owner.memory_total, err) < 0)
         return -1;
-    config->template_listener = template_channel_listen(config, err);
-    config->status_listener = config->template_listener < 0 ? -1 : status_listen(config, err);
+    config->templates.listener = template_channel_listen(config, err);
+    config->status_listener = config->templates.listener < 0 ? -1 : status_listen(config, err);
     config->metrics = config->status_listener < 0 ? NULL : metrics_make(err);
     const int status = config->metrics ? supervisor_run(config, err) : -1;
     vm_host_release(&config->vm);
@@ -225,7 +225,7 @@ static int run(int argc, char **argv, struct settings *settings, struct pe_error
                                 .result_file = paths.engines,
                                 .uml_seccomp = settings->uml_seccomp,
                                 .again = settings->probe_again};
-    config.probe = &probe;
+    config.engine.probe = &probe;
     const int status = failed ? -1 : work(settings, &config, err);
     if (config.vm.run_dir)
         worker_dir_remove(config.vm.run_dir);

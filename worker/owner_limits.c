@@ -121,9 +121,9 @@ static uint64_t vm_mib(const struct worker_config *config)
 int owner_memory_apply(struct worker_config *config, uint64_t mib, struct pe_error *err)
 {
     const uint64_t each = vm_mib(config), had = config->slots + config->ahead;
-    if (config->snapshots && config->template_mib > mib / TEMPLATE_SHARE)
-        config->template_mib = mib / TEMPLATE_SHARE;
-    const uint64_t others = WORKER_MIB + (config->snapshots ? config->template_mib : 0);
+    if (config->engine.snapshots && config->templates.mib > mib / TEMPLATE_SHARE)
+        config->templates.mib = mib / TEMPLATE_SHARE;
+    const uint64_t others = WORKER_MIB + (config->engine.snapshots ? config->templates.mib : 0);
     const uint64_t fit = mib > others ? (mib - others) / each : 0;
     if (!fit)
         return pe_fail(

@@ -8,14 +8,15 @@ const char *pause_reason(const struct worker_config *config)
 {
     struct tm local;
     const time_t now = time(NULL);
-    if (config->hours.count && localtime_r(&now, &local) && !owner_hours_allow(&config->hours, &local))
+    if (config->owner.hours.count && localtime_r(&now, &local) &&
+        !owner_hours_allow(&config->owner.hours, &local))
         return "outside of the owner's --hours";
-    if (config->idle_only && config->owner_sign != OWNER_AWAY)
-        return owner_sign_text(config->owner_sign);
+    if (config->owner.idle_only && config->owner.sign != OWNER_AWAY)
+        return owner_sign_text(config->owner.sign);
     return NULL;
 }
 
 bool pause_is_possible(const struct worker_config *config)
 {
-    return config->hours.count || config->idle_only;
+    return config->owner.hours.count || config->owner.idle_only;
 }

@@ -96,7 +96,7 @@ static int send_hello(const struct worker_config *config, struct ws_client *bala
     snprintf(message.hello.host, sizeof message.hello.host, "%s", config->name);
     snprintf(message.hello.arch, sizeof message.hello.arch, "%.31s", host.system.machine);
     snprintf(message.hello.cpu, sizeof message.hello.cpu, "%s", host.cpu);
-    snprintf(message.hello.vmm, sizeof message.hello.vmm, "%s", config->engine_reason);
+    snprintf(message.hello.vmm, sizeof message.hello.vmm, "%s", config->engine.reason);
     message.hello.isolation = vm_isolation(config->vm.accel);
     message.hello.slots = config->slots + config->ahead;
     message.hello.vms = config->slots;

@@ -49,8 +49,8 @@ static const struct pe_image *image_to_warm(struct slot *slot, const struct pe_s
     const struct worker_config *config = slot->config;
     struct pe_error ignored;
     const char *wanted = slot->warm_image;
-    if (!wanted[0] && config->warm_count)
-        wanted = config->warm[config->slot % config->warm_count];
+    if (!wanted[0] && config->warm.count)
+        wanted = config->warm.images[config->slot % config->warm.count];
     const struct pe_image *image = wanted[0] ? pe_store_find(images, wanted, &ignored) : NULL;
     return image ? image : images->count ? &images->items[0] : NULL;
 }
@@ -102,7 +102,7 @@ static int start_machine(struct slot *slot, const struct vm_snapshot *snapshot, 
         return failed;
     }
     /* What becomes a template is warm before it is saved. Without templates there is time after `ready`. */
-    const bool later = slot->config->no_warm_up || !slot->config->snapshots;
+    const bool later = slot->config->warm.no_warm_up || !slot->config->engine.snapshots;
     return machine_boot(&host, image, later ? MACHINE_CONTAINER : MACHINE_WARM, false, &slot->machine, err);
 }
 
@@ -153,7 +153,7 @@ static void on_guest(struct slot *slot)
         slot->warm_up_at_us = 0;
         if (slot->machine.clone)
             prewarm(slot);
-        else if (!slot->config->no_warm_up)
+        else if (!slot->config->warm.no_warm_up)
             slot->warm_up_at_us = pe_now_us() + WARM_UP_AFTER_MS * 1000ull;
         send_ready(slot);
         return;

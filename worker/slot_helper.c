@@ -172,8 +172,8 @@ struct machine_host slot_helper_machines(const struct worker_config *config)
         .store = config->store,
         .memory_mib = config->memory_mib,
         .cpus = PE_GUEST_CPUS,
-        .prewarm = config->prewarm,
-        .prewarm_clones = config->prewarm && config->slot < config->prewarm_slots,
+        .prewarm = config->engine.prewarm,
+        .prewarm_clones = config->engine.prewarm && config->slot < config->warm.prewarm_slots,
     };
 }
 

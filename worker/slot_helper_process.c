@@ -85,7 +85,7 @@ static int check_devices(const int *fds, struct vm_spec *spec, struct pe_error *
 static int check_snapshot(const struct worker_config *config, const int *fds, struct pe_error *err)
 {
     enum { SEALS = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK };
-    if (!config->snapshots)
+    if (!config->engine.snapshots)
         return pe_fail(err, PE_ERR_INVALID, "this worker has no snapshots");
     if (check_memfile(fds[SLOT_FD_MEMORY], (uint64_t)machine_memory_mib(config->memory_mib) << 20, SEALS,
                       err) < 0)

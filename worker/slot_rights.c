@@ -118,8 +118,8 @@ static int drop(struct worker_config *config, int *kept, const struct syscall_li
     pe_autoclose int store = open(config->store, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if ((store < 0 || fchdir(store) < 0) && chdir("/") < 0)
         return pe_fail_errno(err, "cannot change the working directory");
-    const struct rights rights = {.uid = config->slot_uid,
-                                  .gid = (gid_t)config->slot_uid,
+    const struct rights rights = {.uid = config->users.slot,
+                                  .gid = (gid_t)config->users.slot,
                                   .files = {.folder = store},
                                   .syscalls = list};
     if (rights_drop(&rights, parent, what, err) < 0)

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 /* Close all descriptors except 0 to 2 and `*helper_fd`, which may get another number. If this process is
- * root, become config->slot_uid, with no other group and no capability. Set no_new_privs, and confine this
+ * root, become config->users.slot, with no other group and no capability. Set no_new_privs, and confine this
  * process with Landlock and with a filter of system calls, as far as the kernel has them. The store
  * becomes the working directory, and config->store becomes "." if the new user cannot reach it by its path,
  * because a folder above it is private. PE_ERR_INTERNAL if the kernel refuses. */

@@ -116,7 +116,7 @@ static json_t *encode(const struct worker_config *config)
                      VERSION, "name", config->name, "pid", (json_int_t)worker_pid, "started",
                      time_json(board_start(config->board)), "state", board_state_name(worker.state), "since",
                      time_json(worker.since), "reason", worker.why, "isolation", pe_isolation_name(isolation),
-                     "engine", config->engine_reason, "balancers", encode_balancers(config), "slots",
+                     "engine", config->engine.reason, "balancers", encode_balancers(config), "slots",
                      encode_slots(config), "jobs", encode_jobs(config), "cpu_s_today",
                      (double)board_cpu_today_us(config->board) / 1e6, "images", encode_images(config),
                      "last_problem", encode_last_problem(config));

@@ -123,13 +123,13 @@ static bool is_wanted(const struct supervisor *supervisor, const struct child *c
         return takes_jobs(supervisor) ||
                ((supervisor->draining || !supervisor->switching) && slots_run(supervisor));
     case ROLE_ENGINE_SEARCH:
-        return takes_jobs(supervisor) && config->engine_undecided;
+        return takes_jobs(supervisor) && config->engine.undecided;
     case ROLE_DISCOVERY:
         return !supervisor->draining && balancer_discovery_is_needed(config);
     case ROLE_STATUS:
         return true;
     case ROLE_OWNER_WATCH:
-        return !supervisor->draining && config->idle_only;
+        return !supervisor->draining && config->owner.idle_only;
     case ROLE_REGISTRATION:
         return knows_balancers(config) && child->balancer < config->balancers.count;
     }
@@ -151,10 +151,10 @@ static int run_child(const struct supervisor *supervisor, const struct child *ch
     config.slot = child->number;
     if (child->role == ROLE_REGISTRATION)
         config.balancer = child->balancer;
-    config.slot_uid = vmm_user(config.users, VMM_USER_SLOT, child->number);
-    config.link_uid = vmm_user(config.users, VMM_USER_LINK, child->number);
-    if (config.own_users)
-        config.vm.uid = config.vm.gid = vmm_user(config.users, VMM_USER_VMM, child->number);
+    config.users.slot = vmm_user(config.users.first, VMM_USER_SLOT, child->number);
+    config.users.link = vmm_user(config.users.first, VMM_USER_LINK, child->number);
+    if (config.users.own)
+        config.vm.uid = config.vm.gid = vmm_user(config.users.first, VMM_USER_VMM, child->number);
     if (child->role != ROLE_DISCOVERY)
         balancer_discovery_unshare(&config);
     pe_log_watch(on_log, &config);
@@ -228,7 +228,7 @@ static void note_search(struct supervisor *supervisor, int status)
 {
     if (!WIFEXITED(status))
         return; /* it starts again */
-    supervisor->config->engine_undecided = false;
+    supervisor->config->engine.undecided = false;
     if (WEXITSTATUS(status) != WORKER_ENGINE_BETTER)
         return;
     pe_log(PE_LOG_INFO, "the engine changes after the running jobs");
@@ -280,7 +280,7 @@ static void note_discovery(struct supervisor *supervisor, int status)
 static void note_owner(struct supervisor *supervisor, int status)
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) >= OWNER_WATCH_CHANGED)
-        supervisor->config->owner_sign = (enum owner_sign)(WEXITSTATUS(status) - OWNER_WATCH_CHANGED);
+        supervisor->config->owner.sign = (enum owner_sign)(WEXITSTATUS(status) - OWNER_WATCH_CHANGED);
 }
 
 static void note_death(struct supervisor *supervisor, struct child *child, int status)
@@ -358,7 +358,7 @@ static void pause_worker(struct supervisor *supervisor, const char *why)
     struct worker_config *config = supervisor->config;
     pe_log(PE_LOG_INFO, "the worker pauses: %s", why);
     config->paused = true;
-    supervisor->pause_deadline_us = pe_now_us() + config->pause_grace_s * 1000000ull;
+    supervisor->pause_deadline_us = pe_now_us() + config->owner.pause_grace_s * 1000000ull;
     signal_slots(supervisor, SIGTERM);
     signal_registrations(supervisor, SIGTERM);
     signal_child(supervisor, ROLE_ENGINE_SEARCH, SIGKILL);

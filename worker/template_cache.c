@@ -43,7 +43,7 @@ static void make_room(struct template_cache *cache)
             if (!one->maker.pid && (!oldest || one->used_us < oldest->used_us))
                 oldest = one;
         }
-        bool fits = bytes <= cache->config->template_mib << 20 && cache->count < TEMPLATE_CACHE_MAX;
+        bool fits = bytes <= cache->config->templates.mib << 20 && cache->count < TEMPLATE_CACHE_MAX;
         if (fits || !oldest || (cache->count == 1 && is_loaded(oldest)))
             return;
         forget_template(cache, oldest);
@@ -202,12 +202,12 @@ void template_cache_open(struct template_cache *cache, const struct worker_confi
     const struct template *ignored = NULL;
     *cache = (struct template_cache){.config = config};
     template_disk_sweep(config);
-    if (config->snapshots && template_key_of_worker(config, cache->worker_key, &err) < 0) {
+    if (config->engine.snapshots && template_key_of_worker(config, cache->worker_key, &err) < 0) {
         pe_log(PE_LOG_ERROR, "this worker makes no templates: %s", err.message);
         cache->worker_key[0] = '\0';
     }
-    for (size_t i = 0; i < config->warm_count; i++)
-        (void)template_cache_lookup(cache, config->warm[i], &ignored);
+    for (size_t i = 0; i < config->warm.count; i++)
+        (void)template_cache_lookup(cache, config->warm.images[i], &ignored);
 }
 
 void template_cache_close(struct template_cache *cache)

@@ -48,7 +48,7 @@ enum template_availability {
 };
 
 /* Prepare the cache, remove unfinished templates of earlier processes from the disk, and begin to
- * make the templates of the images in config->warm. If the engine does not clone, the cache stays
+ * make the templates of the images in config->warm.images. If the engine does not clone, the cache stays
  * empty. A failure is logged and has the same effect. */
 void template_cache_open(struct template_cache *cache, const struct worker_config *config);
 
@@ -71,7 +71,7 @@ size_t template_cache_list_fds(const struct template_cache *cache, struct pollfd
 void template_cache_dispatch(struct template_cache *cache, const struct pollfd *fds);
 
 /* Reap makers that have exited, kill those that do not, and drop templates while all together exceed
- * config->template_mib. To be called at least every TEMPLATE_RETRY_US. */
+ * config->templates.mib. To be called at least every TEMPLATE_RETRY_US. */
 void template_cache_maintain(struct template_cache *cache);
 
 /* Kill the makers. */

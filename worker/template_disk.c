@@ -51,7 +51,7 @@ int template_disk_load(const struct worker_config *config, const char *key, stru
                        struct pe_error *err)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", config->template_dir, key);
+    snprintf(path, sizeof path, "%s/%s", config->templates.dir, key);
     *snapshot = VM_SNAPSHOT_NONE;
     pe_autoclose int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0 && errno == ENOENT)
@@ -124,9 +124,9 @@ static uint64_t survey(int directory, const char *keep, char oldest[TEMPLATE_KEY
 static void evict(const struct worker_config *config, int directory, const char *keep)
 {
     char oldest[TEMPLATE_KEY_SIZE];
-    while (survey(directory, keep, oldest) > config->template_mib << 20 && oldest[0]) {
+    while (survey(directory, keep, oldest) > config->templates.mib << 20 && oldest[0]) {
         pe_log(PE_LOG_INFO, "template %.12s makes room: the templates exceed %llu MiB (--templates)", oldest,
-               (unsigned long long)config->template_mib);
+               (unsigned long long)config->templates.mib);
         remove_template(directory, oldest);
     }
 }
@@ -152,29 +152,29 @@ int template_disk_store(const struct worker_config *config, const char *key,
 {
     char unfinished[40];
     snprintf(unfinished, sizeof unfinished, UNFINISHED "%d", (int)getpid());
-    pe_autoclose int directory = open(config->template_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    pe_autoclose int directory = open(config->templates.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0 || mkdirat(directory, unfinished, 0700) < 0)
-        return pe_fail_errno(err, "cannot create a template in %s", config->template_dir);
+        return pe_fail_errno(err, "cannot create a template in %s", config->templates.dir);
     if (write_template(directory, unfinished, key, snapshot, err) < 0) {
         remove_template(directory, unfinished);
-        return pe_fail_context(err, "%s", config->template_dir);
+        return pe_fail_context(err, "%s", config->templates.dir);
     }
     if (fsync(directory) < 0)
-        return pe_fail_errno(err, "cannot write the folder %s", config->template_dir);
+        return pe_fail_errno(err, "cannot write the folder %s", config->templates.dir);
     evict(config, directory, key);
     return 0;
 }
 
 void template_disk_remove(const struct worker_config *config, const char *key)
 {
-    pe_autoclose int directory = open(config->template_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    pe_autoclose int directory = open(config->templates.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory >= 0)
         remove_template(directory, key);
 }
 
 void template_disk_sweep(const struct worker_config *config)
 {
-    pe_autodir DIR *list = opendir(config->template_dir);
+    pe_autodir DIR *list = opendir(config->templates.dir);
     for (struct dirent *entry; list && (entry = readdir(list));) {
         bool unfinished = !strncmp(entry->d_name, UNFINISHED, strlen(UNFINISHED));
         long owner = unfinished ? strtol(entry->d_name + strlen(UNFINISHED), NULL, 10) : 0;

@@ -4,7 +4,7 @@
  *   DIR/<key>/memory   RAM, a sparse file
  *   DIR/<key>/state    registers and devices
  *
- * DIR is config->template_dir, and the key is that of worker/template_key.h. A folder gets its
+ * DIR is config->templates.dir, and the key is that of worker/template_key.h. A folder gets its
  * final name by one rename(2), so it is complete. Names that begin with "." are unfinished. */
 #ifndef PE_WORKER_TEMPLATE_DISK_H
 #define PE_WORKER_TEMPLATE_DISK_H
@@ -20,7 +20,7 @@ int template_disk_load(const struct worker_config *config, const char *key, stru
                        struct pe_error *err) PE_MUST_CHECK;
 
 /* Write the template `key`, replacing an older one, then remove the least recently used templates
- * until all together fit into config->template_mib. Fails with PE_ERR_INTERNAL; nothing unfinished is left
+ * until all together fit into config->templates.mib. Fails with PE_ERR_INTERNAL; nothing unfinished is left
  * then. */
 int template_disk_store(const struct worker_config *config, const char *key,
                         const struct vm_snapshot *snapshot, struct pe_error *err) PE_MUST_CHECK;

@@ -51,7 +51,7 @@ int template_key_of_worker(const struct worker_config *config, char key[TEMPLATE
         (config->vm.kernel_kaslr && hash_file(hash, config->vm.kernel_kaslr, err) < 0))
         return -1;
     snprintf(text, sizeof text, "%d %s %s %d %s %u %d", TEMPLATE_FORMAT, config->vm.driver->name, version,
-             (int)config->vm.accel, config->vm.cpu_flags, config->memory_mib, config->prewarm);
+             (int)config->vm.accel, config->vm.cpu_flags, config->memory_mib, config->engine.prewarm);
     pe_sha256_add_text(hash, text);
     if (config->vm.accel == VM_ACCEL_KVM && hash_cpu(hash, err) < 0)
         return -1;

@@ -59,7 +59,7 @@ int template_server_main(const struct worker_config *config)
     template_cache_open(&server.cache, config);
     admission_init(&server.admission, config, &server.cache);
     while (!stop_requested) {
-        wait_and_dispatch(&server, config->template_listener);
+        wait_and_dispatch(&server, config->templates.listener);
         template_cache_maintain(&server.cache);
         admission_grant(&server.admission);
     }

@@ -5,7 +5,7 @@
 
 #include "worker/config.h"
 
-/* Serve the requests of the slots at config->template_listener until a stop is requested
+/* Serve the requests of the slots at config->templates.listener until a stop is requested
  * (worker/stop_signal.h). Returns the exit status of the process. */
 int template_server_main(const struct worker_config *config);
 

@@ -40,9 +40,9 @@ static void raise_host_mappings(void)
 static void log_choice(const struct worker_config *config)
 {
     pe_log(PE_LOG_INFO, "worker %s: %u slots, %s, balancer %s%s", config->name, config->slots,
-           config->engine_reason, config->servers[0], config->server_count > 1 ? " and others" : "");
+           config->engine.reason, config->servers[0], config->server_count > 1 ? " and others" : "");
     pe_log(PE_LOG_INFO, "%s", engine_explain(config->vm.accel, uml_state(&config->vm)));
-    if (config->engine_undecided)
+    if (config->engine.undecided)
         pe_log(PE_LOG_WARN, "a better engine did not answer in time; it is tried again in %u s",
                RETRY_FIRST_MS / 1000);
     jail_report_log(&config->vm.jail->report);
@@ -50,15 +50,17 @@ static void log_choice(const struct worker_config *config)
 
 int worker_engine_choose(struct worker_config *config, bool again, struct pe_error *err)
 {
-    struct probe probe = *config->probe;
+    struct probe probe = *config->engine.probe;
     struct probe_findings findings;
     probe.again = again;
     probe.stop = &stop_requested;
-    if (probe_host(&probe, &config->vm, &config->snapshots, config->engine_reason, &findings, err) < 0 ||
+    if (probe_host(&probe, &config->vm, &config->engine.snapshots, config->engine.reason, &findings, err) <
+            0 ||
         vm_host_confine(&config->vm, err) < 0)
         return -1;
-    config->engine_undecided = probe_findings_are_unfinished(&findings);
-    config->prewarm = config->snapshots && config->vm.accel == VM_ACCEL_TCG && config->prewarm_slots;
+    config->engine.undecided = probe_findings_are_unfinished(&findings);
+    config->engine.prewarm =
+        config->engine.snapshots && config->vm.accel == VM_ACCEL_TCG && config->warm.prewarm_slots;
     if (config->vm.accel == VM_ACCEL_NONE)
         raise_host_mappings();
     if (config->vm.accel == VM_ACCEL_NONE && probe.uml_seccomp)
@@ -72,7 +74,7 @@ int worker_engine_choose(struct worker_config *config, bool again, struct pe_err
 /* Returns whether a better engine works. Sets `*unfinished` to whether one is still undecided. */
 static bool find_better(const struct worker_config *config, bool *unfinished)
 {
-    struct probe probe = *config->probe;
+    struct probe probe = *config->engine.probe;
     struct probe_findings findings;
     struct vm_host host = config->vm;
     struct pe_error err;
@@ -89,7 +91,7 @@ static bool find_better(const struct worker_config *config, bool *unfinished)
     }
     *unfinished = probe_findings_are_unfinished(&findings);
     if (host.driver == config->vm.driver && host.accel == config->vm.accel &&
-        snapshots == config->snapshots && !strcmp(host.cpu_flags, config->vm.cpu_flags))
+        snapshots == config->engine.snapshots && !strcmp(host.cpu_flags, config->vm.cpu_flags))
         return false;
     pe_log(PE_LOG_INFO, "a better engine works now: %s", reason);
     return true;

@@ -9,10 +9,10 @@
 
 #include <stdbool.h>
 
-/* Choose the engine with config->probe, and set what depends on it in `config`: vm, with its jail, snapshots,
- * prewarm, engine_reason and engine_undecided. Logs the choice. `again` means that the result of an earlier
- * start is ignored. Call it before there is a VM, and after stop_signal_catch: with a stop it fails, and
- * leaves no VM. Errors are those of probe_host and vm_host_confine. */
+/* Choose the engine with config->engine.probe, and set what depends on it in `config`: vm, with its jail,
+ * snapshots, prewarm, engine_reason and engine_undecided. Logs the choice. `again` means that the result of
+ * an earlier start is ignored. Call it before there is a VM, and after stop_signal_catch: with a stop it
+ * fails, and leaves no VM. Errors are those of probe_host and vm_host_confine. */
 int worker_engine_choose(struct worker_config *config, bool again, struct pe_error *err) PE_MUST_CHECK;
 
 /* Exit status of worker_engine_retry_main: a better engine works and is remembered, so worker_engine_choose

@@ -17,7 +17,7 @@ enum { WAIT_MS = 50, HANGS_AFTER_S = 20 };
 
 static char folder[] = "/tmp/pe-test-admission-XXXXXX";
 static struct worker_config config = {
-    .vm = {.run_dir = folder}, .slots = 1, .refills = 1, .template_listener = -1};
+    .vm = {.run_dir = folder}, .slots = 1, .warm = {.refills = 1}, .templates = {.listener = -1}};
 static struct template_cache cache;
 static struct admission admission;
 
@@ -59,7 +59,7 @@ int slot_helper_connect_templates(struct slot_helper *helper, struct pe_error *e
 static void serve(void)
 {
     static struct pollfd fds[ADMISSION_CLIENTS_MAX];
-    struct pollfd listener = {.fd = config.template_listener, .events = POLLIN};
+    struct pollfd listener = {.fd = config.templates.listener, .events = POLLIN};
     while (poll(&listener, 1, 0) > 0)
         admission_accept(&admission);
     size_t count = admission_list_fds(&admission, fds);
@@ -113,8 +113,8 @@ static int set_up(void **state)
     alarm(HANGS_AFTER_S); /* a wait without end */
     admission_init(&admission, &config, &cache);
     availability = TEMPLATE_UNAVAILABLE;
-    config.template_listener = mkdtemp(folder) ? template_channel_listen(&config, &err) : -1;
-    return config.template_listener >= 0 ? 0 : -1;
+    config.templates.listener = mkdtemp(folder) ? template_channel_listen(&config, &err) : -1;
+    return config.templates.listener >= 0 ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -123,7 +123,7 @@ static int tear_down(void **state)
     (void)state;
     for (size_t i = 0; i < admission.count; i++)
         close(admission.clients[i].fd);
-    close(config.template_listener);
+    close(config.templates.listener);
     snprintf(path, sizeof path, "%s/templates", folder);
     unlink(path);
     int failed = rmdir(folder);

@@ -85,8 +85,11 @@ static void cpus_that_do_not_exist_or_may_not_be_used_are_refused(void **state)
 
 static struct worker_config worker(uint32_t slots, uint32_t ahead, bool snapshots)
 {
-    return (struct worker_config){
-        .slots = slots, .ahead = ahead, .memory_mib = 1024, .snapshots = snapshots, .template_mib = 4096};
+    return (struct worker_config){.slots = slots,
+                                  .ahead = ahead,
+                                  .memory_mib = 1024,
+                                  .engine = {.snapshots = snapshots},
+                                  .templates = {.mib = 4096}};
 }
 
 static void a_worker_that_fits_stays_as_it_is(void **state)
@@ -97,7 +100,7 @@ static void a_worker_that_fits_stays_as_it_is(void **state)
     assert_int_equal(owner_memory_apply(&config, WORKER + 5 * VM, &err), 0);
     assert_int_equal(config.slots, 4);
     assert_int_equal(config.ahead, 1);
-    assert_int_equal(config.template_mib, 4096);
+    assert_int_equal(config.templates.mib, 4096);
 }
 
 static void first_the_jobs_that_wait_are_lowered_then_the_slots(void **state)
@@ -119,7 +122,7 @@ static void templates_get_at_most_a_quarter(void **state)
     struct pe_error err;
     struct worker_config config = worker(4, 0, true);
     assert_int_equal(owner_memory_apply(&config, 4 * VM, &err), 0);
-    assert_int_equal(config.template_mib, VM);
+    assert_int_equal(config.templates.mib, VM);
     assert_int_equal(config.slots, 2); /* the worker itself needs a part of the third */
 }
 

@@ -116,7 +116,9 @@ int template_channel_connect(const struct worker_config *config, struct pe_error
 /* ---- tests ---- */
 
 static const struct worker_config config = {
-    .balancers = {.count = 1, .items = {{.url = "http://127.0.0.1:1"}}}, .token_fd = -1, .snapshots = true};
+    .balancers = {.count = 1, .items = {{.url = "http://127.0.0.1:1"}}},
+    .token_fd = -1,
+    .engine = {.snapshots = true}};
 
 /* The descriptors of a correct request. */
 struct devices {

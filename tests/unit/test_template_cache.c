@@ -19,7 +19,7 @@ enum { WAIT_MS = 180000, HANGS_AFTER_S = 20 };
 
 /* ---- stand-ins ---- */
 
-static const struct worker_config config = {.snapshots = true, .template_mib = 100};
+static const struct worker_config config = {.engine = {.snapshots = true}, .templates = {.mib = 100}};
 
 static char name[] = "image:1";
 static struct pe_image image = {.name = name};

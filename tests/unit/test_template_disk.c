@@ -21,7 +21,7 @@
 
 static char folder[] = "/tmp/pe-test-template-XXXXXX";
 static char key[TEMPLATE_KEY_SIZE];
-static struct worker_config config = {.template_dir = folder, .template_mib = 100};
+static struct worker_config config = {.templates = {.dir = folder, .mib = 100}};
 static struct vm_snapshot snapshot;
 
 void vm_snapshot_close(struct vm_snapshot *closed)
