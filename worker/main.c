@@ -180,6 +180,7 @@ static int make_config(struct settings *settings, struct paths *paths, struct wo
         return -1;
     if (find_user(settings->user, config, err) < 0)
         return -1;
+    stop_signal_catch(); /* from here on there is something to remove */
     return make_folders(settings, paths, config, err);
 }
 
@@ -219,7 +220,6 @@ static int run(int argc, char **argv, struct settings *settings, struct pe_error
         return pe_fail_errno(err, "cannot set up --die-with-parent");
     if (find_files(settings, &paths, err) < 0)
         return -1;
-    stop_signal_catch();
     int failed = make_config(settings, &paths, &config, err) < 0;
     const struct probe probe = {.wish = {.name = settings->vmm, .isolation = settings->isolation_set},
                                 .result_file = paths.engines,

@@ -25,13 +25,28 @@ int main(int argc, char **argv)
 }
 """
 
+# Stops the program that asks for its version, and cannot be used.
+STOPPING_KERNEL = """
+#include <signal.h>
+#include <unistd.h>
+int main(void)
+{
+    kill(getppid(), SIGTERM);
+    return 1;
+}
+"""
+
+
+def compile_kernel(folder, name, text):
+    source, kernel = folder / f"{name}.c", folder / f"{name}-kernel"
+    source.write_text(text)
+    subprocess.run(["gcc", "-O1", "-Wall", "-Werror", "-static", "-s", "-o", kernel, source], check=True)
+    return kernel
+
 
 @pytest.fixture(name="kernel")
 def fixture_kernel(tmp_path):
-    source, kernel = tmp_path / "silent.c", tmp_path / "silent-kernel"
-    source.write_text(SILENT_KERNEL)
-    subprocess.run(["gcc", "-O1", "-Wall", "-Werror", "-static", "-s", "-o", kernel, source], check=True)
-    return kernel
+    return compile_kernel(tmp_path, "silent", SILENT_KERNEL)
 
 
 def begin_trial(name, *options):
@@ -71,3 +86,24 @@ def test_pe_worker_that_is_stopped_during_a_trial_leaves_nothing(tmp_path, kerne
 def test_pe_vm_that_is_stopped_during_a_trial_leaves_nothing(kernel):
     options = ["--engine", "uml", "--uml-kernel", str(kernel), "--image", "busybox:1.35", "--", "true"]
     assert stop_trial(signal.SIGTERM, "pe-vm", "task", *options) == 1
+
+
+def test_a_stop_while_no_guest_is_waited_for_is_no_fault_of_the_engine(tmp_path):
+    kernel = compile_kernel(tmp_path, "stopping", STOPPING_KERNEL)
+    options = ["--server", "http://127.0.0.1:9", "--vmm", "uml", "--uml-kernel", kernel]
+    options += ["--state", tmp_path / "state", "--run-dir", tmp_path / "run"]
+    done = subprocess.run(
+        [program("pe-worker"), *options], stderr=subprocess.PIPE, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert not os.path.exists(tmp_path / "state/engines")
+
+
+def test_pe_worker_that_waits_for_its_token_ends_with_the_signal(tmp_path):
+    token = tmp_path / "token"
+    os.mkfifo(token)
+    options = ["--server", "http://127.0.0.1:9", "--token-file", token, "--state", f"{tmp_path}/state"]
+    with subprocess.Popen([program("pe-worker"), *options, "--run-dir", f"{tmp_path}/run"]) as running:
+        with open(token, "wb"):  # as soon as the worker has opened it
+            running.send_signal(signal.SIGTERM)
+            assert running.wait(PATIENCE) == -signal.SIGTERM

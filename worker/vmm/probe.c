@@ -195,6 +195,9 @@ static int try_engine(void *context, const struct engine *engine, struct pe_erro
     if (known && known->verdict == PROBE_FAILS)
         return pe_fail(err, PE_ERR_INTERNAL, "%s", known->why);
     int failed = start_vms(attempt, engine, err);
+    (void)wait_for(NULL, 0, 0, attempt->probe); /* let in a signal that came while no guest was waited for */
+    if (is_stopped(attempt->probe))             /* perhaps the VMM got the signal as well, and ended */
+        return fail_stopped(err);
     probe_findings_set(attempt->findings, engine->name, failed ? err : NULL);
     return failed;
 }
