@@ -2,6 +2,7 @@
 /* pe-image build: run image/build, the script that makes images from Debian packages. */
 #include "base/home.h"
 #include "image/command.h"
+#include "image/squashfs_compressor.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -87,11 +88,14 @@ int command_build(int argc, char **argv, struct pe_error *err)
                  "./nim-2. docs/recipes.md explains how to write one.",
         .options = options};
     char script[PATH_MAX], recipe[PATH_MAX + 300];
+    enum squashfs_compressor known = SQUASHFS_LZ4;
     int rest = 0;
     if (command_parse(&program, argc, argv, &store, &rest, err) < 0)
         return -1;
     if (rest + 1 != argc)
         return pe_fail(err, PE_ERR_INVALID, "expected one recipe, as in gcc-14; see %s --help", program.name);
+    if (squashfs_compressor_parse(compressor, &known, err) < 0) /* not when the build is nearly done */
+        return -1;
     if (find_script(script, err) < 0 || find_recipe(argv[rest], script, recipe, sizeof recipe, err) < 0)
         return -1;
     char self[PATH_MAX];

@@ -359,6 +359,7 @@ def test_wrong_usage_is_reported(tmp_path):
         (("build", "gcc:99"), b"no recipe 'gcc-99'; recipes:"),
         (("build", f"{tmp_path}/none/x"), f"cannot read the recipe {tmp_path}/none/x".encode()),
         (("build", "a", "b"), b"expected one recipe"),
+        (("build", "--compress", "xz", "gcc:99"), b"there is no compressor 'xz'; choose lz4 or zstd"),
         (("frob",), b"no command 'frob'"),
         (("rm",), b"expected the names"),
     ]
