@@ -3,12 +3,10 @@
 #include "base/cleanup.h"
 #include "tests/unit/check.h"
 #include "tests/unit/open_descriptors.h"
+#include "tests/unit/short_memory.h"
 #include "worker/template_disk.h"
 #include "worker/template_key.h"
 
-#include <dirent.h>
-#include <dlfcn.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,18 +27,6 @@ void vm_snapshot_close(struct vm_snapshot *closed)
     pe_cleanup_close(&closed->memory_fd);
     pe_cleanup_close(&closed->state_fd);
     *closed = VM_SNAPSHOT_NONE;
-}
-
-static bool is_memory_short;
-
-/* libc's, which fails for want of memory if a test wants that. */
-DIR *fdopendir(int fd)
-{
-    DIR *(*real)(int) = (DIR * (*)(int)) dlsym(RTLD_NEXT, "fdopendir");
-    if (!is_memory_short)
-        return real(fd);
-    errno = ENOMEM;
-    return NULL;
 }
 
 static int set_up(void **state)

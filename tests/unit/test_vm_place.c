@@ -3,28 +3,15 @@
 #include "base/cleanup.h"
 #include "tests/unit/check.h"
 #include "tests/unit/open_descriptors.h"
+#include "tests/unit/short_memory.h"
 #include "vm/place.h"
 
-#include <dirent.h>
-#include <dlfcn.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static struct place place = {.path = "/tmp/pe-test-place-XXXXXX"};
 static const struct vmname name = {.text = "vm"};
-static bool is_memory_short;
-
-/* libc's, which fails for want of memory if a test wants that. */
-DIR *fdopendir(int fd)
-{
-    DIR *(*real)(int) = (DIR * (*)(int)) dlsym(RTLD_NEXT, "fdopendir");
-    if (!is_memory_short)
-        return real(fd);
-    errno = ENOMEM;
-    return NULL;
-}
 
 static void make_folder(const char *path)
 {
