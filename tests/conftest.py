@@ -19,6 +19,7 @@ from fixtures.registry import Registry
 from fixtures.service import Service
 from fixtures.vm import GuestBench
 from fixtures.vmm import VmmBench
+from fixtures.wall_clock import WallClock
 
 # A shell without job control ignores some of these signals in what it starts in the background, nohup ignores
 # SIGHUP, and a program inherits that. Tests send them to programs. Only the main thread may do this. The
@@ -36,6 +37,15 @@ def tmp_path():
     socket may have only 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="pe-test-", ignore_cleanup_errors=True) as folder:
         yield pathlib.Path(folder)
+
+
+@pytest.fixture
+def clock(tmp_path, monkeypatch):
+    """The wall clock of the programs that the test starts, which it can set."""
+    clock = WallClock(str(tmp_path))
+    for name, value in clock.environment.items():
+        monkeypatch.setenv(name, value)
+    return clock
 
 
 # ---- selection and reports ----

@@ -10,17 +10,8 @@ from fixtures.host_tokens import HostTokens, join
 from fixtures.http_client import SAME, assert_refused
 from fixtures.stand_in_worker import PING, PONG
 from fixtures.waiting import Background, eventually
-from fixtures.wall_clock import WallClock
 
 HOUR = 3600
-
-
-@pytest.fixture
-def clock(tmp_path, monkeypatch):
-    clock = WallClock(str(tmp_path))
-    for name, value in clock.environment.items():
-        monkeypatch.setenv(name, value)
-    return clock
 
 
 def answer_to_ping(slot):

@@ -4,7 +4,6 @@ import pytest
 
 from fixtures.http_client import JOB, SAME, Connection, assert_refused
 from fixtures.waiting import Background, eventually
-from fixtures.wall_clock import WallClock
 
 
 def run(balancer, slot, stdout):
@@ -51,14 +50,6 @@ def test_a_job_that_looks_for_no_stored_result_keeps_none_that_was_deleted_meanw
     slot.answer(job, b"second")
     assert pending.done().status == 200
     assert run(balancer, slot, b"third").json()["stdout"] == "third"
-
-
-@pytest.fixture
-def clock(tmp_path, monkeypatch):
-    clock = WallClock(str(tmp_path))
-    for name, value in clock.environment.items():
-        monkeypatch.setenv(name, value)
-    return clock
 
 
 def test_a_result_in_memory_that_is_too_old_is_no_answer(start_balancer, clock):
