@@ -46,6 +46,13 @@ def what_counts(argv):
     return kept
 
 
+def add_rounds(parser, usual, quick):
+    """The option --rounds, for Run.rounds."""
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help=f"repetitions (default {usual}; quick {quick})"
+    )
+
+
 class Run:
     """`options` are those of the command line. `quick`, `seed`, `command` and `output` are among
     them."""
@@ -64,6 +71,10 @@ class Run:
             series for series in self.data["series"] if not series.get("partial")
         )
         self.seed = self.data["seed"]
+
+    def rounds(self, usual, quick):
+        """How often to measure: what --rounds says, or one of these."""
+        return self.options.rounds or (quick if self.quick else usual)
 
     # ---- the file ----
 

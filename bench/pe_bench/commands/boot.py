@@ -11,6 +11,7 @@ from fixtures.paths import GUEST
 
 from .. import processes
 from ..errors import BenchError
+from ..run import add_rounds
 from ..vms import Vms, add_phases, add_vm_arguments, closing_all
 
 HELP = "boots by engine, kernel and preparation: time and CPU time until a VM is ready"
@@ -22,12 +23,7 @@ SMALL = os.path.join(GUEST, "small")
 
 def add_arguments(parser):
     add_vm_arguments(parser, several_engines=True)
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        metavar="N",
-        help=f"repetitions (default {ROUNDS}; quick {QUICK_ROUNDS})",
-    )
+    add_rounds(parser, ROUNDS, QUICK_ROUNDS)
 
 
 def kernels(engine):
@@ -88,7 +84,7 @@ def boot(run, vms, options, labels):
 
 
 def run(run):
-    rounds = run.options.rounds or (QUICK_ROUNDS if run.quick else ROUNDS)
+    rounds = run.rounds(ROUNDS, QUICK_ROUNDS)
     variants = find_variants(run)
     for name in run.todo([f"round {number + 1}" for number in range(rounds)]):
         with run.step(name):

@@ -16,6 +16,7 @@ from fixtures.http_client import job_body
 from fixtures.service import Job as Answer
 from fixtures.warm_host import WarmHost
 
+from ..run import add_rounds
 from ..samples import percentile
 
 HELP = "jobs through a balancer and a worker, by step, with warm VMs"
@@ -65,12 +66,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--engine", action="append", metavar="ENGINE", help="of the VMs; may be given several times"
     )
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        metavar="N",
-        help=f"repetitions (default {ROUNDS}; quick {QUICK_ROUNDS})",
-    )
+    add_rounds(parser, ROUNDS, QUICK_ROUNDS)
     parser.add_argument(
         "--job", action="append", metavar="TEXT", help="only jobs with this in their name"
     )
@@ -152,7 +148,7 @@ def add_ratios(run, engine):
 
 def run(run):
     options = run.options
-    rounds = options.rounds or (QUICK_ROUNDS if run.quick else ROUNDS)
+    rounds = run.rounds(ROUNDS, QUICK_ROUNDS)
     engines = options.engine or ENGINES[: 1 if run.quick else None]
     jobs = bulk_jobs() if options.bulk else JOBS
     jobs = [job for job in jobs if not options.job or any(text in job.name for text in options.job)]

@@ -7,6 +7,7 @@ time of VM and job together, `job` that of a job in a VM that is ready. Phases o
 names that begin with `guest`.
 """
 from ..errors import BenchError
+from ..run import add_rounds
 from ..vms import Vms, add_phases, add_vm_arguments, closing_all
 
 HELP = "one VM, one job: all phases, for one or several engines"
@@ -19,12 +20,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--cold", action="store_true", help="VMs as for a job that waits: nothing is prepared"
     )
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        metavar="N",
-        help=f"repetitions (default {ROUNDS}; quick {QUICK_ROUNDS})",
-    )
+    add_rounds(parser, ROUNDS, QUICK_ROUNDS)
 
 
 def make_all(run):
@@ -41,7 +37,7 @@ def make_all(run):
 def run(run):
     options = run.options
     more = ["--cold"] if options.cold else []
-    rounds = options.rounds or (QUICK_ROUNDS if run.quick else ROUNDS)
+    rounds = run.rounds(ROUNDS, QUICK_ROUNDS)
     names = [f"round {number + 1}" for number in range(rounds)]
     engines = make_all(run)
     for name in run.todo(names):
