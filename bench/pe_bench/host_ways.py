@@ -25,6 +25,7 @@ begin=$EPOCHREALTIME; "$@"; status=$?; end=$EPOCHREALTIME
 echo "$begin $end $status" >&"$report"
 """
 
+MOST_OF_RUNROOT = 50  # characters of the path, for podman
 END_S = 5  # until a program and what it has started have ended that were asked to
 
 # crun refuses hosts with hybrid cgroups, so cgroup2 alone takes their place in the mount namespace.
@@ -156,8 +157,7 @@ class Runsc(Runtime):
 
 
 class Podman:
-    """podman with crun, without an image of its own: it gets the root file system as a folder. It refuses a runroot
-    of more than 50 characters."""
+    """podman with crun, without an image of its own: it gets the root file system as a folder."""
 
     name = "podman"
 
@@ -165,10 +165,17 @@ class Podman:
         self.folder = folder
 
     def missing(self):
-        return None if shutil.which("podman") else "podman is not installed"
+        if not shutil.which("podman"):
+            return "podman is not installed"
+        if (beyond := len(self.runroot()) - MOST_OF_RUNROOT) > 0:
+            return f"podman refuses the folder {self.runroot()}; TMPDIR has to be shorter by {beyond} characters"
+        return None
+
+    def runroot(self):
+        return f"{self.folder}/run"
 
     def run(self, place, cmd, cpus=None):
-        base = ["podman", "--root", f"{self.folder}/storage", "--runroot", f"{self.folder}/run"]
+        base = ["podman", "--root", f"{self.folder}/storage", "--runroot", self.runroot()]
         base += ["--cgroup-manager=cgroupfs", "--runtime=crun", "--events-backend=none"]
         base += [f"--runtime-flag=root={self.folder}/state"]  # crun's own files, which it leaves when it is killed
         base += ["run", "--rm", "--cgroups=disabled", "--network=none", "--log-driver=none", "--workdir=/work"]

@@ -69,6 +69,12 @@ def test_a_runtime_that_is_not_installed_is_named(tmp_path):
     assert Runtime("no-such-runtime", str(tmp_path)).missing() == "no-such-runtime is not installed"
 
 
+def test_podman_is_na_where_its_folder_has_too_long_a_name():
+    longest = host_ways.Podman("/" + "a" * 45)
+    assert len(longest.runroot()) == 50 and longest.missing() is None
+    assert "TMPDIR has to be shorter by 1 characters" in host_ways.Podman("/" + "a" * 46).missing()
+
+
 def test_the_answer_compares_pe_run_with_the_program_itself():
     def series(way, *samples):
         return {"labels": {"way": way, "job": "gcc hello"}, "samples": list(samples)}
