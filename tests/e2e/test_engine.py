@@ -21,7 +21,7 @@ pytestmark = pytest.mark.each_engine
 only_with_templates = pytest.mark.only_with("snapshots", "a template is a snapshot")
 
 # enum template_message_kind of worker/template_channel.h
-KINDS = {"request": 0, "request now": 1, "release": 3, "clone": 5, "boot": 6}
+KINDS = {"request": 0, "request now": 1, "release": 4, "clone": 6, "boot": 7}
 MESSAGE = "=I256s65s3x"  # struct template_message there
 INITIAL_NAMESPACES = (
     0xF0000001  # inode numbers up to here are the kernel's own namespaces (include/linux/proc_ns.h)
