@@ -130,6 +130,19 @@ static int copy_data(struct squashfs_image *squashfs, const char *path, const sq
     return 0;
 }
 
+/* They are copied with the data. Linux mounts no image with wrong ones, so the images that are added would
+ * not be usable either. */
+static int check_options(const struct squashfs_image *squashfs, const char *path, sqfs_file_t *file,
+                         const sqfs_super_t *from, struct pe_error *err)
+{
+    if (!(squashfs->super.flags & SQFS_FLAG_COMPRESSOR_OPTIONS))
+        return 0;
+    int code = SQFS_ERROR_CORRUPTED;
+    if (from->flags & SQFS_FLAG_COMPRESSOR_OPTIONS)
+        code = squashfs->decompressor->read_options(squashfs->decompressor, file);
+    return code == 0 ? 0 : squashfs_fail(path, code, "read the options of its compressor", err);
+}
+
 static void destroy_file(sqfs_file_t **file)
 {
     sqfs_destroy(*file);
@@ -146,6 +159,8 @@ int squashfs_image_adopt(struct squashfs_image *squashfs, const char *path, stru
     if (from.compression_id != squashfs->super.compression_id || from.block_size != BLOCK_BYTES)
         return pe_fail(err, PE_ERR_INVALID,
                        "%s was not made by pe-image: it has another compressor or block size", path);
+    if (check_options(squashfs, path, file, &from, err) < 0)
+        return -1;
     int code = sqfs_frag_table_read(squashfs->fragments, file, &from, squashfs->decompressor);
     return code == 0 ? copy_data(squashfs, path, &from, err)
                      : squashfs_fail(path, code, "read its fragment table", err);

@@ -14,9 +14,11 @@ import pytest
 from fixtures.paths import SANITIZED
 from fixtures.pe_image import PE_IMAGE, imported, make_tar, member, run
 from fixtures.squashfs import (
+    COMPRESSOR_OPTIONS,
     DIRECTORY,
     FILE,
     META,
+    NO_FRAGMENTS,
     NO_XATTRS,
     NOWHERE,
     OUT_OF_LINE,
@@ -384,6 +386,26 @@ def test_a_file_in_the_tables_cannot_pose_as_a_file_of_another_image(good):
     add(good, image((b"f", file(says_place=place)), (b"l", made.root.entries[1][1])).build())
     done = limited(good, "combine", "crafted:1", "good:1")
     assert (done.returncode, b"whose bytes are in its tables" in done.stderr) == (1, True), done
+
+
+def lz4_without_options():
+    """Linux would mount it, but pe-image always writes options."""
+    return image((b"f", file()), super={"compression": 5})
+
+
+def lz4_with_wrong_options():
+    made = lz4_without_options()
+    made.super["flags"] = NO_FRAGMENTS | NO_XATTRS | COMPRESSOR_OPTIONS
+    return made
+
+
+@pytest.mark.parametrize("make", [lz4_without_options, lz4_with_wrong_options])
+def test_the_options_of_a_compressor_cannot_break_the_images_that_are_added(good, make):
+    """Linux would not mount the combined file."""
+    add(good, make().build())
+    done = limited(good, "combine", "crafted:1", "good:1")
+    assert (done.returncode, b"the options of its compressor" in done.stderr) == (1, True), done
+    assert limited(good, "combine", "good:1", "crafted:1").returncode == 0
 
 
 def test_directories_in_any_order_are_read(tmp_path):
