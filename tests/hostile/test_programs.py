@@ -31,7 +31,10 @@ def portrait(service):
 @pytest.fixture(scope="module")
 def attacked(no_process_is_left):
     """A service whose jobs have 256 MiB, so that they use it up quickly. Nothing is left in the end."""
-    service = Service(*engine.OPTIONS, "--memory", "256")
+    with pytest.MonkeyPatch.context() as environment:
+        # In a sanitized build, ASan would keep 256 MiB of memory that has been freed.
+        environment.setenv("ASAN_OPTIONS", "quarantine_size_mb=1")
+        service = Service(*engine.OPTIONS, "--memory", "256")
     try:
         service.portrait = portrait(service)
         before = Holdings.settled(service)
