@@ -39,7 +39,7 @@
 
 #define NICE_MOST 19
 
-/* What is made from the settings. The configuration points to it. */
+/* What is made from the settings. They and the configuration point to it. */
 struct paths {
     char store[PATH_MAX], state[PATH_MAX], base[256], run[PATH_MAX];
     char templates[PATH_MAX], engines[PATH_MAX], cpus[PATH_MAX];
@@ -210,19 +210,18 @@ static int work(const struct settings *settings, struct worker_config *config, s
     return status;
 }
 
-static int run(int argc, char **argv, struct settings *settings, struct pe_error *err)
+static int run(int argc, char **argv, struct settings *settings, struct paths *paths, struct pe_error *err)
 {
     struct worker_config config;
-    struct paths paths = {.run = ""};
     if (settings_parse(settings, argc, argv, err) < 0)
         return -1;
     if (settings->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         return pe_fail_errno(err, "cannot set up --die-with-parent");
-    if (find_files(settings, &paths, err) < 0)
+    if (find_files(settings, paths, err) < 0)
         return -1;
-    int failed = make_config(settings, &paths, &config, err) < 0;
+    int failed = make_config(settings, paths, &config, err) < 0;
     const struct probe probe = {.wish = {.name = settings->vmm, .isolation = settings->isolation_set},
-                                .result_file = paths.engines,
+                                .result_file = paths->engines,
                                 .uml_seccomp = settings->uml_seccomp,
                                 .again = settings->probe_again};
     config.engine.probe = &probe;
@@ -237,6 +236,7 @@ int main(int argc, char **argv)
     struct pe_error err;
     const bool is_doctor = argc > 1 && !strcmp(argv[1], "doctor"); /* also if the options are wrong */
     struct settings settings = {.doctor = false};
+    struct paths paths = {.run = ""};
     pe_log_init("pe-worker");
     if (argc > 1 && !strcmp(argv[1], "join"))
         return join_main(argc - 1, argv + 1);
@@ -244,7 +244,7 @@ int main(int argc, char **argv)
         return status_main(argc - 1, argv + 1);
     heap_return_large_blocks();
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    const int status = run(argc, argv, &settings, &err);
+    const int status = run(argc, argv, &settings, &paths, &err);
     if (status < 0)
         fprintf(stderr, "pe-worker: %s\n", err.message);
     settings_free(&settings);
