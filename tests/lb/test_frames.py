@@ -6,17 +6,8 @@ import struct
 import pytest
 from fixtures.http_client import JOB
 from fixtures.interactive import Program, Session, assert_all_is_free
-from fixtures.stand_in_worker import (
-    CLOSE,
-    CONTINUATION,
-    PING,
-    PONG,
-    TEXT,
-    Closed,
-    Registration,
-    Slot,
-    frame,
-)
+from fixtures.stand_in_worker import Registration, Slot, frame
+from fixtures.websocket import CLOSE, CONTINUATION, PING, PONG, TEXT, Closed
 
 MIB = 1 << 20
 OVER = pytest.mark.parametrize("tls", [False, True], ids=["without TLS", "over TLS"])

@@ -8,20 +8,9 @@ import subprocess
 import pytest
 
 from fixtures.http_client import JOB, SAME, job_body
-from fixtures.stand_in_worker import (
-    CONTINUATION,
-    PING,
-    PONG,
-    PROTOCOL,
-    TEXT,
-    Closed,
-    Slot,
-    WebSocket,
-    connect,
-    frame,
-    image,
-)
+from fixtures.stand_in_worker import PROTOCOL, Slot, WebSocket, connect, frame, image
 from fixtures.waiting import PATIENCE, Background, eventually
+from fixtures.websocket import CONTINUATION, PING, PONG, TEXT, Closed
 
 MIB = 1 << 20
 RUNTIME = {"language": "c", "version": "14.2.0", "run": ["./a.out"]}
