@@ -326,7 +326,7 @@ static int qemu_snapshot(struct vm_control *control, int memory_fd, int state_fd
         sparse_copy(control->vm->memory_fd, memory_fd, "the memory of a VM", err) == 0)
         return 0;
     if (!control->paused)
-        (void)!call(control, "cont", NULL, &ignored);
+        (void)!qmp_execute_plain(&control->qmp, "cont", NULL, &ignored);
     return -1;
 }
 
