@@ -14,7 +14,7 @@ import pytest
 
 from fixtures import engine, processes, vmm_processes
 from fixtures.paths import TOP
-from fixtures.pe_bench import PROGRAM, of_vms
+from fixtures.pe_bench import PROGRAM
 from fixtures.waiting import eventually
 
 # Subcommands with what makes them short. Those that are not here have tests of their own: load and regress in
