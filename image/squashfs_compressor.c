@@ -29,18 +29,11 @@ int squashfs_compressor_parse(const char *name, enum squashfs_compressor *compre
     return pe_fail(err, PE_ERR_INVALID, "there is no compressor '%.20s'; choose lz4 or zstd", name);
 }
 
-static void destroy_file(sqfs_file_t **file)
-{
-    sqfs_destroy(*file);
-}
-
 int squashfs_compressor_of(const char *path, enum squashfs_compressor *compressor, struct pe_error *err)
 {
-    __attribute__((cleanup(destroy_file))) sqfs_file_t *file = sqfs_open_file(path, SQFS_FILE_OPEN_READ_ONLY);
     sqfs_super_t super;
+    pe_autosquashfsfile sqfs_file_t *file = squashfs_super_open(path, &super, err);
     if (!file)
-        return pe_fail_errno(err, "cannot open %s", path);
-    if (squashfs_super_load(path, file, &super, err) < 0)
         return -1;
     for (size_t i = 0; i < COMPRESSORS; i++)
         if (compressors[i].id == super.compression_id) {

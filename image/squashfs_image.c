@@ -143,18 +143,11 @@ static int check_options(const struct squashfs_image *squashfs, const char *path
     return code == 0 ? 0 : squashfs_fail(path, code, "read the options of its compressor", err);
 }
 
-static void destroy_file(sqfs_file_t **file)
-{
-    sqfs_destroy(*file);
-}
-
 int squashfs_image_adopt(struct squashfs_image *squashfs, const char *path, struct pe_error *err)
 {
-    __attribute__((cleanup(destroy_file))) sqfs_file_t *file = sqfs_open_file(path, SQFS_FILE_OPEN_READ_ONLY);
     sqfs_super_t from;
+    pe_autosquashfsfile sqfs_file_t *file = squashfs_super_open(path, &from, err);
     if (!file)
-        return pe_fail_errno(err, "cannot open %s", path);
-    if (squashfs_super_load(path, file, &from, err) < 0)
         return -1;
     if (from.compression_id != squashfs->super.compression_id || from.block_size != BLOCK_BYTES)
         return pe_fail(err, PE_ERR_INVALID,

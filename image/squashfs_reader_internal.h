@@ -71,6 +71,17 @@ void squashfs_inode_clear(struct squashfs_inode *inode);
 int squashfs_super_load(const char *path, sqfs_file_t *file, sqfs_super_t *super,
                         struct pe_error *err) PE_MUST_CHECK;
 
+/* Open an image, and read its superblock in the same way. The caller frees the file with sqfs_destroy, or
+ * with the attribute below. NULL on failure. */
+sqfs_file_t *squashfs_super_open(const char *path, sqfs_super_t *super, struct pe_error *err) PE_MUST_CHECK;
+
+/* The function of the cleanup attribute below. */
+static inline void squashfs_file_cleanup(sqfs_file_t **file)
+{
+    sqfs_destroy(*file);
+}
+#define pe_autosquashfsfile __attribute__((cleanup(squashfs_file_cleanup)))
+
 /* Read the inode at a reference: the position of its metadata block in the inode table, and in the
  * lower 16 bits the offset in the unpacked block. The caller clears it. */
 int squashfs_inode_read(struct squashfs_reader *reader, uint64_t reference, struct squashfs_limits *limits,

@@ -32,3 +32,16 @@ int squashfs_super_load(const char *path, sqfs_file_t *file, sqfs_super_t *super
         return squashfs_fail(path, code, "read the superblock", err);
     return check_counts(path, super, err) < 0 ? -1 : check_positions(path, super, file->get_size(file), err);
 }
+
+sqfs_file_t *squashfs_super_open(const char *path, sqfs_super_t *super, struct pe_error *err)
+{
+    sqfs_file_t *file = sqfs_open_file(path, SQFS_FILE_OPEN_READ_ONLY);
+    if (!file) {
+        pe_fail_errno(err, "cannot open %s", path);
+        return NULL;
+    }
+    if (squashfs_super_load(path, file, super, err) == 0)
+        return file;
+    sqfs_destroy(file);
+    return NULL;
+}
