@@ -5,16 +5,7 @@
 #include "proto/job_spec.h"
 #include "proto/result.h"
 #include "tests/fuzz/fuzz.h"
-
-static void encode(const struct pe_result *result, struct pe_buf *text)
-{
-    struct pe_error err;
-    struct pe_json_writer writer = pe_json_write(text, &err);
-    pe_json_open(&writer, NULL, '{');
-    pe_result_append_members(result, &writer);
-    pe_json_close(&writer, '}');
-    HOLDS(pe_json_finish(&writer) == 0);
-}
+#include "tests/unit/result_text.h"
 
 static void check_reader(const struct pe_buf *text)
 {
@@ -24,7 +15,7 @@ static void check_reader(const struct pe_buf *text)
     struct pe_json_reader reader = pe_json_read(text->data, text->size);
     pe_result_parse_json(&reader, &result);
     HOLDS(pe_json_ended(&reader, &err) == 0);
-    encode(&result, &again);
+    HOLDS(result_text(&result, &again) == 0);
     HOLDS(again.size == text->size && !memcmp(again.data, text->data, text->size));
 }
 
@@ -35,7 +26,7 @@ static void check_library(const struct pe_buf *text)
     struct pe_result result;
     pe_autojson json_t *json = json_loadb((const char *)text->data, text->size, 0, NULL);
     HOLDS(json && pe_result_from_json(json, &result, &err) == 0);
-    encode(&result, &again);
+    HOLDS(result_text(&result, &again) == 0);
     HOLDS(again.size == text->size && !memcmp(again.data, text->data, text->size));
 }
 
@@ -46,12 +37,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct pe_result result;
     if (pe_result_from_flat(bytes, size, &result, &err) < 0)
         return 0;
-    encode(&result, &text);
+    HOLDS(result_text(&result, &text) == 0);
     /* Bytes that are not UTF-8 are repaired by the first encoding. */
     struct pe_json_reader reader = pe_json_read(text.data, text.size);
     pe_result_parse_json(&reader, &result);
     HOLDS(pe_json_ended(&reader, &err) == 0);
-    encode(&result, &clean);
+    HOLDS(result_text(&result, &clean) == 0);
     check_reader(&clean);
     check_library(&clean);
     return 0;

@@ -4,23 +4,14 @@
 #include "proto/limits.h"
 #include "proto/result.h"
 #include "tests/unit/check.h"
+#include "tests/unit/result_text.h"
 
 #include <stdio.h>
-
-static void encode(const struct pe_result *result, struct pe_buf *text)
-{
-    struct pe_error err;
-    struct pe_json_writer writer = pe_json_write(text, &err);
-    pe_json_open(&writer, NULL, '{');
-    pe_result_append_members(result, &writer);
-    pe_json_close(&writer, '}');
-    assert_int_equal(pe_json_finish(&writer), 0);
-}
 
 static void assert_encoded(const struct pe_result *result, const struct pe_buf *text)
 {
     pe_autobuf struct pe_buf again = {0};
-    encode(result, &again);
+    assert_int_equal(result_text(result, &again), 0);
     assert_int_equal(again.size, text->size);
     assert_memory_equal(again.data, text->data, text->size);
 }
@@ -30,7 +21,7 @@ static void assert_survives(const struct pe_result *result)
     pe_autobuf struct pe_buf text = {0};
     struct pe_error err;
     struct pe_result read;
-    encode(result, &text);
+    assert_int_equal(result_text(result, &text), 0);
     struct pe_json_reader reader = pe_json_read(text.data, text.size);
     pe_result_parse_json(&reader, &read);
     assert_int_equal(pe_json_ended(&reader, &err), 0);
@@ -112,7 +103,7 @@ static void outputs_that_were_dropped_are_named_in_every_form(void **state)
                        "dropped=fifo d/x\\ny\ndropped=door z\ndropped=fifo\ndropped=fifo \n";
     assert_int_equal(pe_result_from_flat(flat, strlen(flat), &result, &err), 0);
     assert_string_equal(dropped_of(&result), "[symlink a link][fifo d/x\ny]");
-    encode(&result, &text);
+    assert_int_equal(result_text(&result, &text), 0);
     assert_int_equal(pe_buf_append(&text, "", 1, &err), 0);
     assert_non_null(
         strstr((const char *)text.data, "\"dropped\":[{\"name\":\"a link\",\"type\":\"symlink\"},{"));
