@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "tests/unit/check.h"
+#include "tests/unit/no_vms.h"
 #include "worker/admission.h"
 #include "worker/slot_helper.h"
 #include "worker/template_channel.h"
@@ -38,20 +39,6 @@ void template_cache_report_broken(struct template_cache *looked, const char *ima
 {
     (void)looked;
     (void)image;
-}
-
-void vm_snapshot_close(struct vm_snapshot *snapshot)
-{
-    pe_cleanup_close(&snapshot->memory_fd);
-    pe_cleanup_close(&snapshot->state_fd);
-    *snapshot = VM_SNAPSHOT_NONE;
-}
-
-/* Only a slot without rights needs a helper to connect. */
-int slot_helper_connect_templates(struct slot_helper *helper, struct pe_error *err)
-{
-    (void)helper;
-    return pe_fail(err, PE_ERR_INTERNAL, "there is no helper");
 }
 
 /* ---- what the template server does when poll(2) returns ---- */

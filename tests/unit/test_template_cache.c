@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "store/store.h"
 #include "tests/unit/check.h"
+#include "tests/unit/no_vms.h"
 #include "worker/slot_helper.h"
 #include "worker/template_disk.h"
 
@@ -73,19 +74,6 @@ uint64_t template_disk_bytes(const struct vm_snapshot *snapshot)
 {
     (void)snapshot;
     return 0;
-}
-
-void vm_snapshot_close(struct vm_snapshot *snapshot)
-{
-    pe_cleanup_close(&snapshot->memory_fd);
-    pe_cleanup_close(&snapshot->state_fd);
-    *snapshot = VM_SNAPSHOT_NONE;
-}
-
-int slot_helper_connect_templates(struct slot_helper *helper, struct pe_error *err)
-{
-    (void)helper;
-    return pe_fail(err, PE_ERR_INTERNAL, "there is no helper");
 }
 
 /* A maker that stands still. */
