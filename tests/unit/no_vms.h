@@ -7,6 +7,7 @@
 #include "worker/slot_helper.h"
 #include "worker/vmm/vmm.h"
 
+/* As the real one, which comes with all of worker/vmm. */
 void vm_snapshot_close(struct vm_snapshot *snapshot)
 {
     pe_cleanup_close(&snapshot->memory_fd);
